@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
+	"unicode"
 )
 
 // Step is the part of the event sequence in which something happened, in the
@@ -108,4 +110,31 @@ func Recover(err *error) {
 	if v := recover(); v != nil {
 		*err = &Panic{Value: v, Stack: debug.Stack()}
 	}
+}
+
+// cleanLimit bounds how much of a peer's text is kept, in runes.
+const cleanLimit = 300
+
+// Clean makes text of a peer harmless for terminals and logs: control and
+// format characters (escapes, line ends, bidirectional overrides) become
+// spaces, invalid UTF-8 becomes U+FFFD, runs of spaces become one, and the
+// length is bounded.
+func Clean(s string) string {
+	var b strings.Builder
+	n, space := 0, true
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			r = ' '
+		}
+		if r == ' ' && space {
+			continue
+		}
+		if n++; n > cleanLimit {
+			b.WriteString("...")
+			break
+		}
+		space = r == ' '
+		b.WriteRune(r)
+	}
+	return strings.TrimSpace(b.String())
 }

@@ -81,3 +81,18 @@ func TestRecover(t *testing.T) {
 		t.Errorf("recovered: %#v", p)
 	}
 }
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain":                   "plain",
+		"a\x1b[31mred\x07\r\nb":   "a [31mred b",
+		"bidi\u202eevil":          "bidi evil",
+		"bad \xff byte":           "bad \ufffd byte",
+		" \t spaces \n":           "spaces",
+		strings.Repeat("x", 1000): strings.Repeat("x", 300) + "...",
+	} {
+		if got := fault.Clean(in); got != want {
+			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package link
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"tunneld/fault"
+)
+
+// conn is one live connection. When it dies, the transport is closed first:
+// everything that x/crypto blocks in is released by that and by nothing else.
+type conn struct {
+	link   *Link
+	target Target
+	wire   *wire
+	ssh    ssh.Conn
+	peer   Peer
+
+	channels <-chan ssh.NewChannel
+	incoming <-chan *ssh.Request
+	outgoing chan globalRequest
+
+	rtt  atomic.Int64 // of the last keepalive, in nanoseconds
+	dead chan struct{}
+	once sync.Once
+	why  error          // set before dead is closed
+	work sync.WaitGroup // every goroutine of the connection
+
+	mu        sync.Mutex // guards what follows
+	ended     bool       // no goroutine may start any more
+	listeners []*listener
+}
+
+func newConn(l *Link, t Target, w *wire, sc ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request, peer Peer) *conn {
+	return &conn{
+		link: l, target: t, wire: w, ssh: sc, peer: peer,
+		channels: channels, incoming: requests,
+		outgoing: make(chan globalRequest, 1024),
+		dead:     make(chan struct{}),
+	}
+}
+
+// serve runs the connection until it dies or ctx ends, and returns why, when
+// all its goroutines are over.
+func (c *conn) serve(ctx context.Context) error {
+	for _, part := range []func(){c.acceptChannels, c.answerRequests, c.sendRequests, c.watch, c.keepalive} {
+		c.spawn(part)
+	}
+	select {
+	case <-ctx.Done():
+		c.fail(context.Cause(ctx))
+	case <-c.dead:
+	}
+	c.work.Wait()
+	return c.why
+}
+
+// spawn runs part as one of the connection's goroutines, unless the connection
+// is over. A panic in it ends the connection only.
+func (c *conn) spawn(part func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.work.Add(1)
+	go c.run(part)
+	return true
+}
+
+func (c *conn) run(part func()) {
+	defer c.work.Done()
+	if err := guarded(part); err != nil {
+		c.fail(err)
+	}
+}
+
+func guarded(part func()) (err error) {
+	defer fault.Recover(&err)
+	part()
+	return nil
+}
+
+// fail ends the connection because of err; the first reason stays.
+func (c *conn) fail(err error) {
+	c.once.Do(func() {
+		c.wire.Close()
+		c.why = err
+		close(c.dead)
+		c.mu.Lock()
+		c.ended = true
+		c.mu.Unlock()
+		c.closeListeners()
+	})
+}
+
+func (c *conn) isDead() bool {
+	select {
+	case <-c.dead:
+		return true
+	default:
+		return c.wire.broken.Load()
+	}
+}
+
+// watch waits for x/crypto's read loop to end.
+func (c *conn) watch() {
+	err := c.ssh.Wait()
+	if readErr := c.wire.err(); readErr != nil {
+		err = readErr // the reason below x/crypto's
+	}
+	c.fail(lostError(err))
+}
+
+// acceptChannels hands off every channel that the server opens. Nothing here
+// blocks: an unread channel would stop the whole connection.
+func (c *conn) acceptChannels() {
+	for nc := range c.channels {
+		switch nc.ChannelType() {
+		case forwardedTCPIP:
+			c.acceptForwarded(nc)
+		default:
+			c.link.step(fault.Session, "rejected a channel nobody asked for", fault.Clean(nc.ChannelType()))
+			nc.Reject(ssh.UnknownChannelType, "not asked for")
+		}
+	}
+}
+
+// answerRequests answers the server's global requests (RFC 4254 section 4).
+// OpenSSH's server takes a refusal as the answer to its own keepalive.
+func (c *conn) answerRequests() {
+	for r := range c.incoming {
+		if r.WantReply {
+			r.Reply(false, nil)
+		}
+	}
+}
+
+// globalRequest is one request of ours. x/crypto sends them one after another
+// and knows no deadline, so one goroutine sends them all.
+type globalRequest struct {
+	name      string
+	payload   []byte
+	wantReply bool
+	done      chan globalReply // holds one; nil when nobody waits
+}
+
+type globalReply struct {
+	ok      bool
+	payload []byte
+	took    time.Duration
+	err     error
+}
+
+func (c *conn) sendRequests() {
+	for {
+		select {
+		case <-c.dead:
+			return
+		case r := <-c.outgoing:
+			start := c.link.now()
+			ok, payload, err := c.ssh.SendRequest(r.name, r.wantReply, r.payload)
+			if r.done != nil {
+				r.done <- globalReply{ok: ok, payload: payload, took: c.link.now().Sub(start), err: err}
+			}
+		}
+	}
+}
+
+// request sends a global request and waits for the answer, the end of the
+// connection, or ctx.
+func (c *conn) request(ctx context.Context, name string, payload []byte) (bool, []byte, error) {
+	r := globalRequest{name: name, payload: payload, wantReply: true, done: make(chan globalReply, 1)}
+	select {
+	case c.outgoing <- r:
+	case <-c.dead:
+		return false, nil, c.why
+	case <-ctx.Done():
+		return false, nil, context.Cause(ctx)
+	}
+	select {
+	case reply := <-r.done:
+		return reply.ok, reply.payload, reply.err
+	case <-c.dead:
+		return false, nil, c.why
+	case <-ctx.Done():
+		return false, nil, context.Cause(ctx)
+	}
+}
+
+// post sends a global request without an answer, in the order of the others.
+func (c *conn) post(name string, payload []byte) {
+	select {
+	case c.outgoing <- globalRequest{name: name, payload: payload}:
+	case <-c.dead:
+	}
+}
+
+// keepalive asks the server for a sign of life at every interval, and ends the
+// connection when nothing at all was received for Keepalive × (Misses + 1).
+// Any byte counts: an answer may queue behind a bulk transfer.
+func (c *conn) keepalive() {
+	interval, misses := c.target.Keepalive, c.target.KeepaliveMisses
+	if interval <= 0 {
+		interval = 15 * time.Second
+	}
+	limit := interval * time.Duration(misses+1)
+	var answer chan globalReply // of the keepalive that is under way
+	next := c.link.now().Add(interval)
+	for {
+		now, silent := c.link.now(), c.wire.silent()
+		if silent >= limit {
+			c.fail(fault.New(fault.KeepaliveLost, "", "nothing received for %s", limit))
+			return
+		}
+		if answer == nil && !now.Before(next) {
+			answer = make(chan globalReply, 1)
+			select {
+			case c.outgoing <- globalRequest{name: "keepalive@openssh.com", wantReply: true, done: answer}:
+			default: // requests queue: their answers are signs of life too
+				answer = nil
+			}
+			next = now.Add(interval)
+		}
+		wait := limit - silent
+		if answer == nil {
+			wait = min(wait, max(next.Sub(now), time.Millisecond))
+		}
+		select {
+		case <-c.dead:
+			return
+		case r := <-answer:
+			answer = nil
+			if r.err == nil {
+				c.rtt.Store(int64(r.took))
+			}
+		case <-c.link.after(wait):
+		}
+	}
+}

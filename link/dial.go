@@ -1,0 +1,153 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"tunneld/fault"
+)
+
+// openTimeout bounds how long the server may take to open a channel. sshd
+// itself waits for the target as long as its kernel does, two minutes and more.
+const openTimeout = 60 * time.Second
+
+// errHold ends the wait for a link that did not come back.
+var errHold = errors.New("hold expired")
+
+// directTCPIP is the payload of a direct-tcpip channel open (RFC 4254 section 7.2).
+type directTCPIP struct {
+	Host       string
+	Port       uint32
+	OriginHost string
+	OriginPort uint32
+}
+
+// Dial connects to host and port as the server sees them, for a client at
+// origin. It waits up to hold for a link that is connecting or waiting, and
+// fails at once on one that is down, blocked or refused. Its errors carry a
+// code: hold_expired, target_refused, target_timeout, target_denied, or the
+// link's own.
+func (l *Link) Dial(ctx context.Context, host string, port int, origin net.Addr, hold time.Duration) (net.Conn, error) {
+	for {
+		c, err := l.held(ctx, hold)
+		if err != nil {
+			return nil, err
+		}
+		s, err := c.dial(ctx, host, port, origin)
+		if err == nil || !c.isDead() || ctx.Err() != nil {
+			return s, err
+		}
+	}
+}
+
+// held waits up to hold for the link.
+func (l *Link) held(ctx context.Context, hold time.Duration) (*conn, error) {
+	start := l.now()
+	waiting, cancel := context.WithTimeoutCause(ctx, hold, errHold)
+	defer cancel()
+	c, err := l.await(waiting, false)
+	if errors.Is(err, errHold) {
+		why := ""
+		if e := l.Status().Err; e != nil {
+			why = "; " + e.Error()
+		}
+		return nil, fault.New(fault.HoldExpired, fault.Forward, "the link did not come back within %s%s", l.now().Sub(start).Round(time.Millisecond), why)
+	}
+	return c, err
+}
+
+func (c *conn) dial(ctx context.Context, host string, port int, origin net.Addr) (net.Conn, error) {
+	originHost, originPort := split(origin)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	ch, requests, err := c.open(ctx, "direct-tcpip", ssh.Marshal(directTCPIP{host, uint32(port), originHost, uint32(originPort)}))
+	target := net.JoinHostPort(host, strconv.Itoa(port))
+	if err != nil {
+		return nil, openError(ctx, target, err)
+	}
+	return c.newStream(ch, requests, c.wire.LocalAddr(), hostAddr(target)), nil
+}
+
+// split returns host and port of an address. RFC 4254 section 7.2 wants the
+// numeric address of the originator; one that has none is called localhost.
+func split(a net.Addr) (string, int) {
+	if a == nil {
+		return "localhost", 0
+	}
+	host, service, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return "localhost", 0
+	}
+	port, _ := strconv.Atoi(service)
+	return host, port
+}
+
+// opened is the server's answer to a channel open.
+type opened struct {
+	channel  ssh.Channel
+	requests <-chan *ssh.Request
+	err      error
+}
+
+// open opens a channel, or gives up at the end of ctx: then the channel is
+// closed when it comes late.
+func (c *conn) open(ctx context.Context, kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	answer := make(chan opened)
+	if !c.spawn(func() { c.awaitOpen(ctx, kind, payload, answer) }) {
+		return nil, nil, c.why
+	}
+	select {
+	case o := <-answer:
+		return o.channel, o.requests, o.err
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	case <-c.dead:
+		return nil, nil, c.why
+	}
+}
+
+func (c *conn) awaitOpen(ctx context.Context, kind string, payload []byte, answer chan<- opened) {
+	var o opened
+	o.channel, o.requests, o.err = c.ssh.OpenChannel(kind, payload)
+	select {
+	case answer <- o:
+		return
+	case <-ctx.Done():
+	case <-c.dead:
+	}
+	if o.err == nil {
+		o.channel.Close()
+		ssh.DiscardRequests(o.requests)
+	}
+}
+
+// openError names the reason why the server did not open a channel to target
+// (RFC 4254 section 5.1). OpenSSH gives its kernel's words as the description.
+func openError(ctx context.Context, target string, err error) error {
+	if fault.As(err) != nil {
+		return err
+	}
+	var refusal *ssh.OpenChannelError
+	if !errors.As(err, &refusal) {
+		if ctx.Err() == context.DeadlineExceeded {
+			return fault.New(fault.TargetTimeout, fault.Forward, "%s: the server did not answer within %s", target, openTimeout)
+		}
+		return fmt.Errorf("dial %s: %w", target, err)
+	}
+	text := fault.Clean(refusal.Message)
+	switch {
+	case refusal.Reason == ssh.Prohibited:
+		return fault.New(fault.TargetDenied, fault.Forward, "%s: %s", target, text)
+	case strings.Contains(strings.ToLower(text), "timed out"):
+		return fault.New(fault.TargetTimeout, fault.Forward, "%s: %s", target, text)
+	default:
+		return fault.New(fault.TargetRefused, fault.Forward, "%s: %s", target, text)
+	}
+}

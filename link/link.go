@@ -1,0 +1,253 @@
+// Package link keeps one authenticated SSH connection up and hands out the
+// live one.
+//
+// A [Link] dials its [Target] (steps 1 to 3 of the connection: transport and
+// host key, encryption, authentication), watches the connection with
+// keepalives, and when it is lost dials again, for ever and politely. Serve is
+// that life; what it goes through is told as [Event] and kept as [Status].
+//
+// Dial and Listen are what forwards need, with one contract: they wait until
+// the link is up. A listener fails when its connection dies, and whoever
+// listens then listens again. So reconnecting is nobody's feature: it falls out
+// of waiting.
+package link
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"tunneld/fault"
+	"tunneld/identity"
+)
+
+// Target is everything that one connection needs to know.
+type Target struct {
+	Host          string
+	Port          int
+	User          string
+	BindAddress   string // the local address to dial from; "" lets the system choose
+	AddressFamily string // "inet" or "inet6"; anything else means both
+
+	HostKeys    identity.HostKeys
+	Credentials identity.Credentials
+	Algorithms  Algorithms
+
+	ConnectTimeout  time.Duration // steps 1 to 3 together; 0 means 15 s
+	Keepalive       time.Duration // 0 means 15 s
+	KeepaliveMisses int           // unanswered keepalives after which the connection is lost is this plus the first
+	Backoff         Backoff       // between attempts
+	RefusedRetry    time.Duration // between attempts that would be harmful at once; 0 means 10 min
+}
+
+// settled is how long a connection must have been up for the next failure to
+// count as the first.
+const settled = time.Minute
+
+// Link is one supervised connection. Its exported fields are set before Serve.
+type Link struct {
+	// Events, if not nil, hears every step and change of state, in order. It
+	// must not block, nor call the link.
+	Events func(Event)
+	// DialContext opens the transport; nil means a net.Dialer with the
+	// target's BindAddress and AddressFamily.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now, After and Rand are the clock and the dice (see Backoff); nil means
+	// the real ones.
+	Now   func() time.Time
+	After func(time.Duration) <-chan time.Time
+	Rand  func(n int64) int64
+
+	wake chan struct{} // ends a wait early; holds one, emptied by begin
+
+	telling sync.Mutex // held while Events is called, so that events keep their order
+
+	mu        sync.Mutex // guards what follows
+	target    Target
+	interrupt context.CancelCauseFunc // ends the running attempt; nil between attempts
+	live      *conn                   // while up
+	status    Status
+	changed   chan struct{}        // closed and replaced at every change of state
+	granted   map[forwardAddr]bool // remote forwards that worked once
+}
+
+// New returns a link to t that is down until Serve.
+func New(t Target) *Link {
+	return &Link{
+		target:  t,
+		wake:    make(chan struct{}, 1),
+		changed: make(chan struct{}),
+		granted: map[forwardAddr]bool{},
+		status:  Status{State: Down},
+	}
+}
+
+// errRestarted ends an attempt that a person or an edit wants begun anew.
+var errRestarted = errors.New("restarted")
+
+// Serve dials, keeps alive and dials again until ctx ends, and returns when
+// everything that it started is over. Its error is ctx's.
+func (l *Link) Serve(ctx context.Context) error {
+	failures := 0
+	for ctx.Err() == nil {
+		before := l.Target().filesSignature()
+		lasted, err := l.attempt(ctx)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, errRestarted):
+			failures = 0
+			continue
+		case lasted >= settled:
+			failures = 0
+			l.move(Waiting, err, l.now())
+			continue
+		}
+		failures++
+		l.rest(ctx, err, failures, before)
+	}
+	l.move(Down, nil, time.Time{})
+	return ctx.Err()
+}
+
+// attempt is one connection from the dial to its loss. lasted is how long it
+// was up.
+func (l *Link) attempt(ctx context.Context) (lasted time.Duration, err error) {
+	defer fault.Recover(&err)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	target := l.begin(end)
+	c, err := l.connect(ctx, target)
+	if err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, errRestarted) {
+			return 0, cause
+		}
+		return 0, err
+	}
+	start := l.now()
+	l.rise(c)
+	err = c.serve(ctx)
+	return l.now().Sub(start), err
+}
+
+// begin marks the start of an attempt, which end can interrupt.
+func (l *Link) begin(end context.CancelCauseFunc) Target {
+	l.mu.Lock()
+	target := l.target
+	l.interrupt = end
+	l.mu.Unlock()
+	select {
+	case <-l.wake:
+	default:
+	}
+	l.move(Connecting, nil, time.Time{})
+	return target
+}
+
+// rest waits until the next attempt makes sense: the backoff, a change of the
+// files that led to a refusal, or Wake.
+func (l *Link) rest(ctx context.Context, err error, failures int, before string) {
+	target := l.Target()
+	var timer <-chan time.Time
+	state, wait := Waiting, target.Backoff.Wait(failures, l.Rand)
+	switch fault.CodeOf(err).Reaction() {
+	case fault.Refuse:
+		state, wait = Refused, target.refusedRetry(l.Rand)
+	case fault.Ask:
+		state, wait = Blocked, 0
+	}
+	if wait > 0 {
+		timer = l.after(wait)
+		l.move(state, err, l.now().Add(wait))
+	} else {
+		l.move(state, err, time.Time{})
+	}
+	var look <-chan time.Time
+	agent := ""
+	if state != Waiting {
+		agent = target.Credentials.AgentSignature(ctx)
+		look = l.after(lookAgain)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+			return
+		case <-timer:
+			return
+		case <-look:
+			if target.filesSignature() != before || target.Credentials.AgentSignature(ctx) != agent {
+				return
+			}
+			look = l.after(lookAgain)
+		}
+	}
+}
+
+// lookAgain is how often a refused or blocked link looks whether its files or
+// the agent's keys changed.
+const lookAgain = 2 * time.Second
+
+// filesSignature changes when a file does that decides about a login.
+func (t Target) filesSignature() string {
+	return identity.FilesSignature(t.HostKeys.Files) + identity.FilesSignature(t.Credentials.Files)
+}
+
+// refusedRetry is the wait after a refusal, spread by a tenth so that many
+// profiles do not come back together.
+func (t Target) refusedRetry(dice func(int64) int64) time.Duration {
+	d := t.RefusedRetry
+	if d <= 0 {
+		d = 10 * time.Minute
+	}
+	return d + roll(dice, d/10)
+}
+
+// Target returns what the link connects to.
+func (l *Link) Target() Target {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.target
+}
+
+// Retarget makes the link connect to t from now on: a live connection is
+// closed, and the next one begins at once.
+func (l *Link) Retarget(t Target) {
+	l.mu.Lock()
+	l.target = t
+	l.mu.Unlock()
+	l.Restart()
+}
+
+// Restart closes the connection, if there is one, and begins the next at once.
+func (l *Link) Restart() {
+	l.mu.Lock()
+	if l.interrupt != nil {
+		l.interrupt(errRestarted)
+	}
+	l.mu.Unlock()
+	l.Wake()
+}
+
+// Wake ends a wait between attempts early. It does nothing to a live link.
+func (l *Link) Wake() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *Link) now() time.Time {
+	if l.Now != nil {
+		return l.Now()
+	}
+	return time.Now()
+}
+
+func (l *Link) after(d time.Duration) <-chan time.Time {
+	if l.After != nil {
+		return l.After(d)
+	}
+	return time.After(d)
+}

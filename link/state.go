@@ -1,0 +1,181 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tunneld/fault"
+	"tunneld/identity"
+)
+
+// State is where a link stands.
+//
+//	         start                     steps 1-3 done
+//	down ───────────▶ connecting ──────────────────────▶ up
+//	 ▲                  ▲   │  │                          │ lost
+//	 │ stop             │   │  └─▶ blocked                │
+//	 │            timer │   ▼      (asks a person)        ▼
+//	 └──────────────── waiting (until t, why) ◀───────────┘
+//	                   refused (why; slow retry)
+type State string
+
+// The states of a link.
+const (
+	Down       State = "down"
+	Connecting State = "connecting"
+	Up         State = "up"
+	Waiting    State = "waiting" // until RetryAt, because of Err
+	Blocked    State = "blocked" // until a person mends Err
+	Refused    State = "refused" // until RetryAt, or until the files that led to Err change
+)
+
+// Event is one step of a connection or one change of state.
+type Event struct {
+	Time    time.Time
+	State   State      // the new state; "" for a step
+	Step    fault.Step // the step; for a state, where Err happened
+	Message string     // constant for its kind
+	Detail  string     // what varies, without secrets
+	Err     error      // why, or nil
+	RetryAt time.Time  // of waiting and refused
+}
+
+// Status is what was observed of a link.
+type Status struct {
+	State      State
+	Since      time.Time
+	Err        error         // why it is waiting, blocked or refused
+	RetryAt    time.Time     // of waiting and refused
+	Reconnects int           // times it came up after the first
+	LastDown   Outage        // the last loss; zero if there was none
+	Peer       Peer          // of the live connection, zero unless up
+	RTT        time.Duration // of the last keepalive; 0 before the first
+}
+
+// Outage is a time without a connection.
+type Outage struct {
+	From, To time.Time // To is zero while it lasts
+	Err      error
+}
+
+// Peer is what steps 1 to 3 found out about the live connection.
+type Peer struct {
+	Address     string // the address dialled
+	Version     string // the server's identification string
+	KeyExchange string
+	Cipher      string // from the server to us; the other direction is chosen alike
+	HostKey     identity.Verdict
+	Login       identity.Attempt
+}
+
+// String describes the peer for a log.
+func (p Peer) String() string {
+	if p.Address == "" {
+		return ""
+	}
+	return p.Address + " " + p.Version + " " + p.Cipher + " " + p.KeyExchange
+}
+
+// Status returns what is known now.
+func (l *Link) Status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.status
+	if l.live != nil {
+		s.RTT = time.Duration(l.live.rtt.Load())
+	}
+	return s
+}
+
+// move is the one function that changes the state.
+func (l *Link) move(to State, err error, retryAt time.Time) {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	now := l.now()
+	l.mu.Lock()
+	from := l.status.State
+	s := &l.status
+	if from == Up && to != Up {
+		l.live, s.Peer = nil, Peer{}
+		s.LastDown = Outage{From: now, Err: err}
+	}
+	if to != Connecting || from == Up || from == Down {
+		s.Err = err // connecting again keeps the reason of the wait before it
+	}
+	if from != to {
+		s.Since = now
+	}
+	s.State, s.RetryAt = to, retryAt
+	peer := s.Peer
+	close(l.changed)
+	l.changed = make(chan struct{})
+	l.mu.Unlock()
+	l.tell(Event{Time: now, State: to, Step: stepOf(err), Message: "link " + string(to), Detail: peer.String(), Err: err, RetryAt: retryAt})
+}
+
+// rise moves to up with a live connection.
+func (l *Link) rise(c *conn) {
+	l.mu.Lock()
+	l.live = c
+	s := &l.status
+	s.Peer = c.peer
+	if !s.LastDown.From.IsZero() {
+		s.Reconnects++
+		s.LastDown.To = l.now()
+	}
+	l.mu.Unlock()
+	l.move(Up, nil, time.Time{})
+}
+
+// step tells that a step is done. It does not change the state.
+func (l *Link) step(step fault.Step, message, detail string) {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	l.tell(Event{Time: l.now(), Step: step, Message: message, Detail: detail})
+}
+
+func (l *Link) tell(e Event) {
+	if l.Events != nil {
+		l.Events(e)
+	}
+}
+
+func stepOf(err error) fault.Step {
+	if f := fault.As(err); f != nil {
+		return f.Step
+	}
+	return ""
+}
+
+// await returns the live connection. A patient caller waits for it until ctx
+// ends; another waits only while the link is on its way (connecting or
+// waiting), and else gets the reason why there is none.
+func (l *Link) await(ctx context.Context, patient bool) (*conn, error) {
+	for {
+		l.mu.Lock()
+		live, changed, status := l.live, l.changed, l.status
+		l.mu.Unlock()
+		if live != nil && status.State == Up && !live.isDead() {
+			return live, nil
+		}
+		if !patient && (status.State == Down || status.State == Blocked || status.State == Refused) {
+			return nil, unavailable(status)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// ErrDown is the reason of a link that nobody started, or that was stopped.
+var ErrDown = errors.New("the link is down")
+
+func unavailable(s Status) error {
+	if s.Err != nil {
+		return s.Err
+	}
+	return ErrDown
+}

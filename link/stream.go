@@ -1,0 +1,49 @@
+package link
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// stream is an SSH channel as a net.Conn with CloseWrite. Deadlines are not
+// supported: close it to stop it.
+type stream struct {
+	ssh.Channel
+	conn          *conn
+	local, remote net.Addr
+}
+
+// newStream drains the channel's requests for as long as it lives.
+func (c *conn) newStream(ch ssh.Channel, requests <-chan *ssh.Request, local, remote net.Addr) *stream {
+	c.spawn(func() { ssh.DiscardRequests(requests) })
+	return &stream{Channel: ch, conn: c, local: local, remote: remote}
+}
+
+// Read tells a stream that ended from one that broke: x/crypto reports both as
+// io.EOF, and a truncated stream must not look complete.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.Channel.Read(p)
+	if errors.Is(err, io.EOF) && s.conn.isDead() {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (s *stream) LocalAddr() net.Addr  { return s.local }
+func (s *stream) RemoteAddr() net.Addr { return s.remote }
+
+var errNoDeadline = errors.New("ssh channels have no deadlines")
+
+func (s *stream) SetDeadline(time.Time) error      { return errNoDeadline }
+func (s *stream) SetReadDeadline(time.Time) error  { return errNoDeadline }
+func (s *stream) SetWriteDeadline(time.Time) error { return errNoDeadline }
+
+// hostAddr is an address whose host is a name, as the server sees it.
+type hostAddr string
+
+func (hostAddr) Network() string  { return "tcp" }
+func (a hostAddr) String() string { return string(a) }
