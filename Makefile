@@ -1,0 +1,22 @@
+# What people do here. `.ci/run` does all of it, the way a machine does.
+
+.PHONY: build test bench lint demo deps
+
+build: ## the program, as bin/tunneld
+	go build -trimpath -o bin/ ./tunneld
+
+test: deps ## every test, against real servers, with the race detector
+	go test -race -timeout 20m ./...
+
+bench: deps ## the benchmarks, without the race detector
+	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
+
+lint: ## format, vet and build for every system, staticcheck, tidy modules
+	scripts/lint
+	scripts/cross
+
+demo: ## a tunnel, its server and something behind it, all in one process
+	go run ./tunneld demo
+
+deps: ## the programs that the tests run (Debian, as root; quick when all are there)
+	@scripts/deps
