@@ -1,0 +1,489 @@
+package forward_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tunneld/fault"
+	"tunneld/forward"
+)
+
+// served is a Forward with a running Serve, and what its hooks saw.
+type served struct {
+	*forward.Forward
+	cancel context.CancelFunc
+	ended  chan error
+
+	mu       sync.Mutex
+	statuses []forward.Status
+	failures []error
+}
+
+// serve runs f, which listens on loopback where it has no Listen of its own and
+// dials an echo server where it has no Dial.
+func serve(t testing.TB, f *forward.Forward) *served {
+	t.Helper()
+	if f.Listen == nil {
+		f.Listen = listenLoopback
+	}
+	if f.Dial == nil {
+		f.Dial = dialer(echoServer(t))
+	}
+	s := &served{Forward: f, ended: make(chan error, 1)}
+	f.Changed = s.changed
+	f.Failed = s.failed
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(context.Background())
+	go func() { err := f.Serve(ctx); s.ended <- err; close(s.ended) }()
+	t.Cleanup(func() { s.cancel(); receive(t, "the end of Serve", s.ended) })
+	return s
+}
+
+func listenLoopback(ctx context.Context) (net.Listener, error) {
+	return forward.ListenTCP(ctx, "127.0.0.1", 0)
+}
+
+func dialer(to net.Addr) func(context.Context, net.Addr) (net.Conn, error) {
+	return func(ctx context.Context, _ net.Addr) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", to.String())
+	}
+}
+
+func (s *served) changed(st forward.Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.statuses = append(s.statuses, st)
+}
+
+func (s *served) failed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures = append(s.failures, err)
+}
+
+func (s *served) states() (states []forward.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.statuses {
+		states = append(states, st.State)
+	}
+	return states
+}
+
+func (s *served) status(n int) forward.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.statuses[n]
+}
+
+func (s *served) failure(t testing.TB) error {
+	t.Helper()
+	eventually(t, "a failure", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.failures) > 0 })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.failures[0]
+	s.failures = s.failures[1:]
+	return err
+}
+
+func (s *served) await(t testing.TB, state forward.State) forward.Status {
+	t.Helper()
+	eventually(t, "state "+string(state), func() bool { return s.Status().State == state })
+	return s.Status()
+}
+
+// connect opens a connection to s.
+func (s *served) connect(t testing.TB) *net.TCPConn {
+	t.Helper()
+	to := s.await(t, forward.Listening).Bound[0]
+	c := must[net.Conn](t)(net.Dial("tcp", to.String()))
+	t.Cleanup(func() { c.Close() })
+	return c.(*net.TCPConn)
+}
+
+func (s *served) idle(t testing.TB) forward.Stats {
+	t.Helper()
+	eventually(t, "no open connection", func() bool { return s.Stats().Active == 0 })
+	return s.Stats()
+}
+
+func TestRelay(t *testing.T) {
+	origins := make(chan net.Addr, 1)
+	dial := dialer(echoServer(t))
+	s := serve(t, &forward.Forward{Dial: func(ctx context.Context, origin net.Addr) (net.Conn, error) {
+		origins <- origin
+		return dial(ctx, origin)
+	}})
+	for range 20 {
+		c := s.connect(t)
+		if origin := receive(t, "Dial", origins); origin.String() != c.LocalAddr().String() {
+			t.Errorf("origin %s, want %s", origin, c.LocalAddr())
+		}
+		roundTrip(t, c, "hello")
+		if st := s.Stats(); st.Active != 1 || st.ToOrigin%5 != 0 || st.ToOrigin == 0 {
+			t.Errorf("while open: %+v", st)
+		}
+		c.CloseWrite()
+		if rest, err := io.ReadAll(c); len(rest) != 0 || err != nil {
+			t.Errorf("after the end: %q, %v", rest, err)
+		}
+		s.idle(t)
+	}
+	if st := s.Stats(); st.Total != 20 || st.Failed != 0 || st.ToTarget != 100 || st.ToOrigin != 100 {
+		t.Errorf("at the end: %+v", st)
+	}
+	s.cancel()
+	if err := receive(t, "the end of Serve", s.ended); err != context.Canceled {
+		t.Errorf("Serve: %v", err)
+	}
+	want := []forward.State{forward.Waiting, forward.Listening, forward.Stopped}
+	if got := s.states(); !slices.Equal(got, want) {
+		t.Errorf("states %v, want %v", got, want)
+	}
+}
+
+func TestZeroStatus(t *testing.T) {
+	var f forward.Forward
+	if st := f.Status(); st.State != forward.Stopped {
+		t.Errorf("unserved: %+v", st)
+	}
+}
+
+func TestMaxConnections(t *testing.T) {
+	s := serve(t, &forward.Forward{MaxConnections: 2})
+	a, b := s.connect(t), s.connect(t)
+	roundTrip(t, a, "a")
+	roundTrip(t, b, "b")
+	wantReset(t, s.connect(t))
+	if err := s.failure(t); fault.CodeOf(err) != fault.ListenDenied {
+		t.Errorf("failure: %v", err)
+	}
+	a.Close()
+	eventually(t, "room", func() bool { return s.Stats().Active == 1 })
+	roundTrip(t, s.connect(t), "c")
+	if st := s.Stats(); st.Total != 4 || st.Failed != 1 || st.Failures[fault.ListenDenied] != 1 {
+		t.Errorf("stats: %+v", st)
+	}
+}
+
+// A Dial that fails, in whatever way, ends that connection only.
+func TestDialFails(t *testing.T) {
+	how := make(chan func() (net.Conn, error), 1)
+	s := serve(t, &forward.Forward{Dial: func(context.Context, net.Addr) (net.Conn, error) { return (<-how)() }})
+	try := func(dial func() (net.Conn, error)) error {
+		how <- dial
+		wantReset(t, s.connect(t))
+		return s.failure(t)
+	}
+	hold := fault.New(fault.HoldExpired, fault.Forward, "10s")
+	if err := try(func() (net.Conn, error) { return nil, hold }); err != hold {
+		t.Errorf("coded: %v", err)
+	}
+	err := try(func() (net.Conn, error) { return nil, io.ErrNoProgress })
+	if fault.CodeOf(err) != fault.TargetRefused || !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("without a code: %v", err)
+	}
+	var p *fault.Panic
+	if err := try(func() (net.Conn, error) { panic("boom") }); !errors.As(err, &p) {
+		t.Errorf("panic: %v", err)
+	}
+	echo := echoServer(t)
+	how <- func() (net.Conn, error) { return net.Dial("tcp", echo.String()) }
+	roundTrip(t, s.connect(t), "still there")
+	st := s.Stats()
+	if st.Total != 4 || st.Failed != 3 || st.Failures[fault.HoldExpired] != 1 || st.Failures[fault.TargetRefused] != 1 || len(st.Failures) != 2 {
+		t.Errorf("stats: %+v", st)
+	}
+}
+
+// A panic in the dialled connection cuts that one, and is told.
+func TestDialledPanics(t *testing.T) {
+	far, _ := tcpPair(t)
+	s := serve(t, &forward.Forward{Dial: func(context.Context, net.Addr) (net.Conn, error) {
+		return conn{Conn: far, read: func([]byte) (int, error) { panic("boom") }}, nil
+	}})
+	wantReset(t, s.connect(t))
+	var p *fault.Panic
+	if err := s.failure(t); !errors.As(err, &p) {
+		t.Errorf("failure: %v", err)
+	}
+	if st := s.idle(t); st.Failed != 1 || len(st.Failures) != 0 {
+		t.Errorf("stats: %+v", st)
+	}
+}
+
+// The end of Serve's context cuts what is open and what is being dialled; that
+// is no failure.
+func TestContextCuts(t *testing.T) {
+	dialling := make(chan struct{}, 1)
+	dial := dialer(echoServer(t))
+	first := true
+	s := serve(t, &forward.Forward{Dial: func(ctx context.Context, origin net.Addr) (net.Conn, error) {
+		if first {
+			first = false
+			return dial(ctx, origin)
+		}
+		dialling <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}})
+	open := s.connect(t)
+	roundTrip(t, open, "x")
+	held := s.connect(t)
+	receive(t, "Dial", dialling)
+	s.cancel()
+	wantReset(t, open)
+	wantReset(t, held)
+	if err := receive(t, "the end of Serve", s.ended); err != context.Canceled {
+		t.Errorf("Serve: %v", err)
+	}
+	if st := s.Stats(); st.Active != 0 || st.Total != 2 || st.Failed != 0 {
+		t.Errorf("stats: %+v", st)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	s := serve(t, &forward.Forward{})
+	c := s.connect(t)
+	roundTrip(t, c, "before")
+	bound := s.Status().Bound[0].String()
+
+	short, cancel := context.WithCancel(t.Context())
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(short) }()
+	s.await(t, forward.Stopped)
+	if late, err := net.Dial("tcp", bound); err == nil {
+		late.Close()
+		t.Error("still listening")
+	}
+	roundTrip(t, c, "during")
+	cancel()
+	if err := receive(t, "Drain's patience", drained); err != context.Canceled {
+		t.Errorf("Drain: %v", err)
+	}
+	roundTrip(t, c, "after")
+	go func() { drained <- s.Drain(t.Context()) }()
+	c.Close()
+	if err := receive(t, "Drain", drained); err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	if err := receive(t, "the end of Serve", s.ended); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+// Drain wins against a Serve that has not begun, a Listen that waits and a
+// pause between retries.
+func TestDrainBeforeListening(t *testing.T) {
+	t.Run("unserved", func(t *testing.T) {
+		f := &forward.Forward{Listen: func(context.Context) (net.Listener, error) { panic("called") }}
+		if err := f.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := f.Serve(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("waiting", func(t *testing.T) {
+		s := serve(t, &forward.Forward{Listen: func(ctx context.Context) (net.Listener, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		s.await(t, forward.Waiting)
+		if err := s.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("retrying", func(t *testing.T) {
+		s := serve(t, &forward.Forward{
+			Listen: func(context.Context) (net.Listener, error) { return nil, io.EOF },
+			Retry:  func(error, int) time.Duration { return time.Hour },
+		})
+		s.await(t, forward.Retrying)
+		if err := s.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// dying is a listener that a test ends: with an error, or a panic for nil.
+type dying struct {
+	net.Listener
+	why chan error
+}
+
+func (d dying) die(why error) { d.why <- why; d.Close() }
+
+func (d dying) Accept() (net.Conn, error) {
+	c, err := d.Listener.Accept()
+	if err == nil {
+		return c, nil
+	}
+	select {
+	case err = <-d.why:
+		if err == nil {
+			panic("boom")
+		}
+	default:
+	}
+	return nil, err
+}
+
+// mortals is a Listen whose listeners it also hands to the test.
+type mortals chan dying
+
+func (m mortals) listen(ctx context.Context) (net.Listener, error) {
+	ln, err := listenLoopback(ctx)
+	d := dying{ln, make(chan error, 1)}
+	m <- d
+	return d, err
+}
+
+// A listener that dies is replaced, and what it accepted lives on.
+func TestListenerDies(t *testing.T) {
+	listeners := make(mortals, 1)
+	var c clock
+	s := serve(t, &forward.Forward{Listen: listeners.listen, After: c.After, Now: c.Now})
+	old := s.connect(t)
+	roundTrip(t, old, "x")
+	for range 3 {
+		before := s.Status().Bound[0].String()
+		c.advance(time.Minute)
+		receive(t, "Listen", listeners).die(io.EOF)
+		eventually(t, "a new listener", func() bool {
+			st := s.Status()
+			return st.State == forward.Listening && st.Bound[0].String() != before
+		})
+		roundTrip(t, s.connect(t), "y")
+		roundTrip(t, old, "x")
+	}
+	want := []forward.State{forward.Waiting, forward.Listening, forward.Waiting, forward.Listening}
+	if got := s.states()[:4]; !slices.Equal(got, want) {
+		t.Errorf("states %v, want %v", got, want)
+	}
+	if err := s.status(2).Err; err != io.EOF {
+		t.Errorf("waiting because of %v", err)
+	}
+}
+
+// A listener that dies young, or panics, does not make Serve spin.
+func TestListenerDiesYoung(t *testing.T) {
+	listeners := make(mortals, 1)
+	var c clock
+	s := serve(t, &forward.Forward{Listen: listeners.listen, After: c.After, Now: c.Now})
+	for _, wait := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second} {
+		receive(t, "Listen", listeners).die(nil)
+		st := s.await(t, forward.Retrying)
+		var p *fault.Panic
+		if !errors.As(st.Err, &p) {
+			t.Errorf("retrying because of %v", st.Err)
+		}
+		c.fire(t, wait)
+	}
+	roundTrip(t, s.connect(t), "there")
+}
+
+// A Listen that fails is called again on schedule, as one state.
+func TestRetry(t *testing.T) {
+	next := make(chan error)
+	var c clock
+	s := serve(t, &forward.Forward{After: c.After, Now: c.Now, Listen: func(ctx context.Context) (net.Listener, error) {
+		switch err := <-next; err {
+		case nil:
+			return listenLoopback(ctx)
+		case io.ErrUnexpectedEOF:
+			panic(err)
+		default:
+			return nil, err
+		}
+	}})
+	inUse := fault.New(fault.ListenInUse, fault.Forward, "5432")
+	for range 3 {
+		next <- inUse
+		c.fire(t, 5*time.Second)
+	}
+	since := s.Status().Since
+	for n, wait := range []time.Duration{4000, 8000, 16000, 30000, 30000} {
+		next <- []error{io.EOF, io.ErrUnexpectedEOF}[n%2]
+		c.fire(t, wait*time.Millisecond)
+	}
+	if st := s.Status(); st.State != forward.Retrying || st.Since != since {
+		t.Errorf("after retries: %+v, want retrying since %v", st, since)
+	}
+	c.fire(t, 3*time.Second) // this Listen takes its time
+	if st := s.await(t, forward.Waiting); st.Err == nil {
+		t.Errorf("waiting: %+v", st)
+	}
+	next <- nil
+	roundTrip(t, s.connect(t), "at last")
+	if st := s.Status(); st.Err != nil {
+		t.Errorf("listening: %+v", st)
+	}
+}
+
+func TestRetryHook(t *testing.T) {
+	type call struct {
+		err error
+		n   int
+	}
+	calls := make(chan call, 3)
+	s := serve(t, &forward.Forward{
+		Listen: func(context.Context) (net.Listener, error) { return nil, io.EOF },
+		Retry:  func(err error, n int) time.Duration { calls <- call{err, n}; return time.Microsecond },
+	})
+	for n := 1; n <= 3; n++ {
+		if got := receive(t, "Retry", calls); got != (call{io.EOF, n}) {
+			t.Errorf("call %d: %+v", n, got)
+		}
+	}
+	go func() {
+		for range calls {
+		}
+	}()
+	s.cancel()
+	receive(t, "the end of Serve", s.ended)
+	close(calls)
+}
+
+// failing is a listener whose first calls of Accept fail.
+type failing struct {
+	net.Listener
+	errs []error
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if len(f.errs) == 0 {
+		return f.Listener.Accept()
+	}
+	err := f.errs[0]
+	f.errs = f.errs[1:]
+	return nil, err
+}
+
+// Out of descriptors, or a peer gone before it was accepted: the listener stays.
+func TestTemporaryAcceptError(t *testing.T) {
+	emfile := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	var c clock
+	s := serve(t, &forward.Forward{After: c.After, Now: c.Now, Listen: func(ctx context.Context) (net.Listener, error) {
+		ln, err := listenLoopback(ctx)
+		return &failing{ln, slices.Repeat([]error{emfile}, 10)}, err
+	}})
+	for _, ms := range []time.Duration{5, 10, 20, 40, 80, 160, 320, 640} {
+		c.fire(t, ms*time.Millisecond)
+	}
+	c.fire(t, time.Second)
+	c.fire(t, time.Second)
+	roundTrip(t, s.connect(t), "here")
+	if got := s.states(); len(got) != 2 {
+		t.Errorf("states %v", got)
+	}
+}

@@ -1,0 +1,138 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"tunneld/fault"
+)
+
+const (
+	settled  = time.Second     // a listener that lived this long was a success
+	patience = 3 * time.Second // a Listen that takes longer waits for something
+
+	acceptMin = 5 * time.Millisecond // the pause after a temporary accept error,
+	acceptMax = time.Second          // doubled up to this
+
+	inUseRetry = 5 * time.Second        // after fault.ListenInUse
+	retryMin   = 500 * time.Millisecond // after any other error,
+	retryMax   = 30 * time.Second       // doubled up to this
+)
+
+// keepListening listens, and listens again, until listening ends. What it
+// accepts lives until ctx ends, whatever becomes of the listener.
+func (f *Forward) keepListening(ctx, listening context.Context) {
+	f.move(Waiting, nil, nil)
+	for failed := 0; listening.Err() == nil; {
+		lived, err := f.listenOnce(ctx, listening)
+		switch {
+		case listening.Err() != nil:
+			return
+		case lived >= settled:
+			failed = 0
+			f.move(Waiting, nil, err)
+		default:
+			failed++
+			f.move(Retrying, nil, err)
+			f.sleep(listening, f.retry(err, failed))
+		}
+	}
+}
+
+// listenOnce serves one listener to its end, and says how long it lived and
+// why it ended.
+func (f *Forward) listenOnce(ctx, listening context.Context) (lived time.Duration, err error) {
+	ln, err := f.listen(listening)
+	if err != nil {
+		return 0, err
+	}
+	since := f.now()
+	err = f.accept(ctx, listening, ln)
+	return f.now().Sub(since), err
+}
+
+// attempt is what one call of Listen came to.
+type attempt struct {
+	ln  net.Listener
+	err error
+}
+
+// listen calls Listen. A retry stays Retrying, so that a port in use for an
+// hour is one state and not hundreds, unless Listen turns out to wait.
+func (f *Forward) listen(ctx context.Context) (net.Listener, error) {
+	done := make(chan attempt, 1)
+	go f.callListen(ctx, done)
+	var a attempt
+	select {
+	case a = <-done:
+	case <-f.after(patience):
+		f.move(Waiting, nil, f.Status().Err)
+		a = <-done
+	}
+	return a.ln, a.err
+}
+
+func (f *Forward) callListen(ctx context.Context, done chan<- attempt) {
+	var a attempt
+	defer func() { done <- a }()
+	defer fault.Recover(&a.err)
+	a.ln, a.err = f.Listen(ctx)
+}
+
+// accept owns ln: it hands on what comes in until ln fails or listening ends.
+func (f *Forward) accept(ctx, listening context.Context, ln net.Listener) (err error) {
+	defer fault.Recover(&err)
+	closed := sync.OnceFunc(func() { shut(ln) })
+	defer closed() // also waits for the one below
+	unwatch := context.AfterFunc(listening, closed)
+	defer unwatch()
+	f.move(Listening, bound(ln), nil)
+	for pause := time.Duration(0); ; {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			f.conns.Add(1)
+			go f.relay(ctx, conn, f.admit())
+		case temporary(err) && listening.Err() == nil:
+			pause = min(max(2*pause, acceptMin), acceptMax)
+			f.sleep(listening, pause)
+		default:
+			return err
+		}
+	}
+}
+
+// temporary tells an accept error that passes (no descriptors left, a peer
+// gone before it was accepted) from the end of the listener. The method is
+// deprecated for other uses; net/http's server asks the same question.
+func temporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}
+
+func (f *Forward) retry(err error, n int) time.Duration {
+	switch {
+	case f.Retry != nil:
+		return f.Retry(err, n)
+	case fault.CodeOf(err) == fault.ListenInUse:
+		return inUseRetry
+	}
+	wait := retryMin
+	for ; n > 1 && wait < retryMax; n-- {
+		wait *= 2
+	}
+	return min(wait, retryMax)
+}
+
+// bound is where ln listens, with all the addresses of a listener that has
+// several.
+func bound(ln net.Listener) []net.Addr {
+	if m, ok := ln.(interface{ Addrs() []net.Addr }); ok {
+		return m.Addrs()
+	}
+	return []net.Addr{ln.Addr()}
+}
