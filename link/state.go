@@ -159,7 +159,7 @@ func (l *Link) await(ctx context.Context, patient bool) (*conn, error) {
 		if live != nil && status.State == Up && !live.isDead() {
 			return live, nil
 		}
-		if !patient && (status.State == Down || status.State == Blocked || status.State == Refused) {
+		if !patient && status.isStuck() {
 			return nil, unavailable(status)
 		}
 		select {
@@ -167,6 +167,19 @@ func (l *Link) await(ctx context.Context, patient bool) (*conn, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+	}
+}
+
+// isStuck reports that waiting for the link is of no use. One that was never
+// served is about to be.
+func (s Status) isStuck() bool {
+	switch s.State {
+	case Blocked, Refused:
+		return true
+	case Down:
+		return !s.Since.IsZero()
+	default:
+		return false
 	}
 }
 

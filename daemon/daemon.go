@@ -1,0 +1,230 @@
+// Package daemon runs the profiles of a configuration folder, each in its own
+// life.
+//
+// A [Supervisor] owns the running set: its Serve loads the profiles, starts a
+// link and the forwards of each, and applies the smallest change when Reload is
+// called. What happens is told as [control.Event]; what is observed is kept for
+// [control.Status].
+//
+// Only this package maps a profile to what the leaves need; protocol and
+// operating-system code is theirs.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"tunneld/control"
+	"tunneld/profiles"
+)
+
+// drainTime is how long open connections may go on when the daemon stops.
+const drainTime = 5 * time.Second
+
+// stopTime bounds how long a reload waits for what it stops, so that its
+// addresses are free for what it starts.
+const stopTime = 2 * time.Second
+
+// Supervisor runs every profile. Its exported fields are set before Serve.
+type Supervisor struct {
+	Version string // the program's, for the status document
+	Loader  *profiles.Loader
+	// Agent is the socket or pipe that auth.agent = "auto" means; "" means none.
+	Agent string
+	// Events, if not nil, hears what happens, one at a time. It must not call
+	// the supervisor.
+	Events func(control.Event)
+	// Loaded, if not nil, is called after every load with what daemon.toml says.
+	Loaded func(profiles.Daemon)
+
+	reloads chan reloading
+	over    chan struct{} // closed when Serve returns
+	started sync.Once
+	journal journal
+	since   time.Time
+
+	mu       sync.Mutex // guards what follows
+	set      profiles.Set
+	problems []profiles.Problem
+	tunnels  map[string]*tunnel
+}
+
+// reloading is one call of Reload on its way to the owner.
+type reloading struct {
+	done chan Outcome // holds one
+}
+
+// Outcome is what a reload did.
+type Outcome struct {
+	Changes  []profiles.Change
+	Problems []profiles.Problem
+}
+
+// ErrStopped is the answer of a supervisor that is not running any more.
+var ErrStopped = errors.New("the daemon is stopping")
+
+func (s *Supervisor) init() {
+	s.started.Do(func() {
+		s.reloads = make(chan reloading)
+		s.over = make(chan struct{})
+		s.tunnels = map[string]*tunnel{}
+		s.journal.tell = s.Events
+		s.since = time.Now()
+		s.Loader.Running = s.isRunning
+	})
+}
+
+// Serve runs the profiles until ctx ends. Then it stops listening at once, lets
+// open connections finish for up to 5 s, and returns when everything is over.
+// Its goroutine is the only one that starts and stops tunnels.
+func (s *Supervisor) Serve(ctx context.Context) error {
+	s.init()
+	defer close(s.over)
+	// What runs outlives ctx: it is drained first.
+	running, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	s.load(running)
+	for {
+		select {
+		case r := <-s.reloads:
+			r.done <- s.load(running)
+		case <-ctx.Done():
+			s.stopAll()
+			return ctx.Err()
+		}
+	}
+}
+
+// Reload reads the profiles again and applies what changed.
+func (s *Supervisor) Reload(ctx context.Context) (Outcome, error) {
+	s.init()
+	r := reloading{done: make(chan Outcome, 1)}
+	select {
+	case s.reloads <- r:
+	case <-s.over:
+		return Outcome{}, ErrStopped
+	case <-ctx.Done():
+		return Outcome{}, ctx.Err()
+	}
+	select {
+	case out := <-r.done:
+		return out, nil
+	case <-ctx.Done():
+		return Outcome{}, ctx.Err()
+	}
+}
+
+// load reads the folder and applies the difference to what runs.
+func (s *Supervisor) load(ctx context.Context) Outcome {
+	set, problems := s.Loader.Load()
+	if s.Loaded != nil {
+		d, _ := set.Daemon()
+		s.Loaded(d)
+	}
+	s.mu.Lock()
+	changes := profiles.Diff(s.set, set)
+	s.set, s.problems = set, problems
+	s.mu.Unlock()
+	s.tellProblems(set, problems)
+	s.apply(ctx, set, changes)
+	return Outcome{changes, problems}
+}
+
+// apply makes the changes, which come in the order stops, then starts. Between
+// the two it waits, bounded, for the stopped to free their addresses.
+func (s *Supervisor) apply(ctx context.Context, set profiles.Set, changes []profiles.Change) {
+	var stopped []<-chan struct{}
+	for _, c := range changes {
+		p, _ := set.Profile(c.Profile)
+		t := s.tunnel(c.Profile)
+		switch c.Verb {
+		case profiles.StopForward:
+			stopped = append(stopped, t.stopForward(c.Forward))
+		case profiles.Stop:
+			stopped = append(stopped, s.stop(c.Profile))
+		case profiles.Relink:
+			t.relink(p)
+		case profiles.StartForward, profiles.Start:
+			awaitAll(stopped, stopTime)
+			stopped = nil
+			if c.Verb == profiles.Start {
+				s.start(ctx, p)
+			} else {
+				t.startForward(p, c.Forward)
+			}
+		}
+		s.journal.note(control.Event{Kind: "profile", Level: control.Info, Profile: c.Profile, Forward: c.Forward, Message: "profile changed", Detail: string(c.Verb)})
+	}
+	awaitAll(stopped, stopTime)
+}
+
+func (s *Supervisor) tellProblems(set profiles.Set, problems []profiles.Problem) {
+	for _, p := range problems {
+		s.journal.note(control.Event{Kind: "profile", Level: control.Fault, Code: badProfile, Message: "problem in a profile", Detail: p.Error(), Hint: p.Hint})
+	}
+	for p := range set.All() {
+		if set.Version(p.Name) == profiles.LastGood {
+			s.journal.note(control.Event{Kind: "profile", Level: control.Warn, Profile: p.Name, Code: badProfile, Message: "the last good version stays in force"})
+		}
+	}
+}
+
+func (s *Supervisor) tunnel(name string) *tunnel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tunnels[name]
+}
+
+func (s *Supervisor) isRunning(name string) bool { return s.tunnel(name) != nil }
+
+func (s *Supervisor) start(ctx context.Context, p profiles.Profile) {
+	t := newTunnel(ctx, p, s.Agent, &s.journal)
+	s.mu.Lock()
+	s.tunnels[p.Name] = t
+	s.mu.Unlock()
+	t.start()
+}
+
+// stop ends a tunnel at once; the channel is closed when it is over.
+func (s *Supervisor) stop(name string) <-chan struct{} {
+	s.mu.Lock()
+	t := s.tunnels[name]
+	delete(s.tunnels, name)
+	s.mu.Unlock()
+	return t.stop()
+}
+
+// stopAll drains and ends every tunnel.
+func (s *Supervisor) stopAll() {
+	s.mu.Lock()
+	all := make([]*tunnel, 0, len(s.tunnels))
+	for _, t := range s.tunnels {
+		all = append(all, t)
+	}
+	s.mu.Unlock()
+	draining, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	var drains sync.WaitGroup
+	for _, t := range all {
+		drains.Go(func() { t.drain(draining) })
+	}
+	drains.Wait()
+	for _, t := range all {
+		<-t.stop()
+	}
+}
+
+// awaitAll waits until every channel is closed, for at most limit.
+func awaitAll(channels []<-chan struct{}, limit time.Duration) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for _, c := range channels {
+		select {
+		case <-c:
+		case <-timer.C:
+			return
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"time"
+
+	"tunneld/control"
+	"tunneld/fault"
+	"tunneld/forward"
+	"tunneld/link"
+	"tunneld/profiles"
+)
+
+// Status returns the status document: what was observed, not what was asked for.
+func (s *Supervisor) Status() control.Status {
+	s.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	doc := control.Status{
+		Version: s.Version, Since: s.since, Config: s.Loader.Dir,
+		Problems: []control.Problem{}, Profiles: []control.Profile{},
+	}
+	for _, p := range s.problems {
+		doc.Problems = append(doc.Problems, control.Problem{File: p.File, Line: p.Line, Column: p.Column, Key: p.Key, Message: p.Message, Hint: p.Hint})
+	}
+	for p := range s.set.All() {
+		entry := profileStatus(p, s.tunnels[p.Name])
+		entry.RunningVersion = string(s.set.Version(p.Name))
+		doc.Profiles = append(doc.Profiles, entry)
+	}
+	return doc
+}
+
+// profileStatus describes a profile; t is nil where it does not run.
+func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
+	out := control.Profile{Name: p.Name, State: string(link.Down), Server: serverName(p), Forwards: []control.Forward{}}
+	if !p.Enabled {
+		out.State = "disabled"
+	}
+	var forwards map[string]*running
+	if t != nil {
+		observeLink(&out, t.link.Status())
+		t.mu.Lock()
+		forwards = t.forwards
+		defer t.mu.Unlock()
+	}
+	for _, spec := range p.Forwards {
+		f := control.Forward{Name: spec.Name, Kind: string(spec.Kind), Listen: spec.Listen.String(), Target: spec.Target.String(), Bound: []string{}, State: string(forward.Stopped)}
+		if r := forwards[spec.Name]; r != nil {
+			observeForward(&f, spec.Kind, r.Forward)
+		}
+		out.Forwards = append(out.Forwards, f)
+	}
+	return out
+}
+
+func observeLink(out *control.Profile, s link.Status) {
+	out.State, out.Since = string(s.State), moment(s.Since)
+	out.RetryAt, out.Reconnects = moment(s.RetryAt), s.Reconnects
+	out.Error = wireError(s.Err, s.Since)
+	if !s.LastDown.From.IsZero() {
+		out.LastDown = &control.Outage{From: s.LastDown.From, To: moment(s.LastDown.To)}
+		if e := wireError(s.LastDown.Err, s.LastDown.From); e != nil {
+			out.LastDown.Code, out.LastDown.Message = e.Code, e.Message
+		}
+	}
+	if s.State != link.Up {
+		return
+	}
+	out.HostKey, out.ServerVersion = s.Peer.HostKey.Fingerprint, s.Peer.Version
+	out.Cipher, out.KeyExchange, out.Auth = s.Peer.Cipher, s.Peer.KeyExchange, s.Peer.Login.Method
+	if s.RTT > 0 {
+		ms := float64(s.RTT.Microseconds()) / 1000
+		out.RTT = &ms
+	}
+}
+
+func observeForward(out *control.Forward, kind profiles.Kind, f *forward.Forward) {
+	status, stats := f.Status(), f.Stats()
+	out.State, out.Since = string(status.State), moment(status.Since)
+	for _, a := range status.Bound {
+		out.Bound = append(out.Bound, a.String())
+	}
+	out.Error = wireError(status.Err, status.Since)
+	out.Active, out.Total, out.Failed = stats.Active, stats.Total, stats.Failed
+	out.BytesToServer, out.BytesFromServer = stats.ToTarget, stats.ToOrigin
+	if kind == profiles.Remote { // its clients are on the server's side
+		out.BytesToServer, out.BytesFromServer = stats.ToOrigin, stats.ToTarget
+	}
+}
+
+func wireError(err error, at time.Time) *control.Error {
+	if err == nil {
+		return nil
+	}
+	out := &control.Error{Message: err.Error(), At: at}
+	if f := fault.As(err); f != nil {
+		out.Code, out.Step, out.Message, out.Hint = f.Code, f.Step, f.Message, fault.HintOf(err)
+	}
+	return out
+}
+
+// moment is nil for no time at all.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,3 @@
+// Package terminal puts the terminal into the modes that commands need, and
+// back.
+package terminal

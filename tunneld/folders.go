@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"tunneld/link"
+	"tunneld/profiles"
+)
+
+// globals are the flags that every command has.
+type globals struct {
+	system, user bool
+	config       string
+}
+
+func (g *globals) register(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	flags.BoolVar(&g.system, "system", false, "use the machine's profiles")
+	flags.BoolVar(&g.user, "user", false, "use the account's own profiles")
+	flags.StringVar(&g.config, "config", "", "use the profiles of this `folder` (TUNNELD_CONFIG)")
+	root.MarkFlagsMutuallyExclusive("system", "user")
+}
+
+// folders are where profiles are read and state is kept.
+type folders struct {
+	config, state string
+	system        bool
+}
+
+// folders decides which folders are meant: those that were named, else the
+// machine's for root and Administrator, else the account's own. The state of a
+// named folder stands in it, so that two daemons never share one.
+func (g *globals) folders() (folders, error) {
+	config := g.config
+	if config == "" {
+		config = os.Getenv("TUNNELD_CONFIG")
+	}
+	if config != "" {
+		dir, err := filepath.Abs(config)
+		return folders{config: dir, state: filepath.Join(dir, "state"), system: g.system}, err
+	}
+	if g.system || (!g.user && isPrivileged()) {
+		return systemFolders(), nil
+	}
+	return userFolders()
+}
+
+// loader returns a loader of f's profiles.
+func (f folders) loader() (*profiles.Loader, error) {
+	env := profiles.Environment{System: f.system, Getenv: os.LookupEnv, Windows: runtime.GOOS == "windows"}
+	if u, err := user.Current(); err == nil {
+		env.User = u.Username
+		env.Home = u.HomeDir
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		env.Home = home
+	}
+	return &profiles.Loader{Dir: f.config, State: f.state, Env: env, Known: link.KnownAlgorithms()}, nil
+}

@@ -1,0 +1,44 @@
+//go:build !windows
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+func isPrivileged() bool { return os.Geteuid() == 0 }
+
+func systemFolders() folders {
+	return folders{config: "/etc/tunneld", state: "/var/lib/tunneld", system: true}
+}
+
+// userFolders follows the XDG Base Directory Specification, and on macOS
+// Apple's layout unless ~/.config/tunneld exists.
+func userFolders() (folders, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return folders{}, err
+	}
+	config := filepath.Join(or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config")), "tunneld")
+	state := filepath.Join(or(os.Getenv("XDG_STATE_HOME"), filepath.Join(home, ".local", "state")), "tunneld")
+	if runtime.GOOS == "darwin" {
+		support := filepath.Join(home, "Library", "Application Support", "tunneld")
+		state = filepath.Join(support, "state")
+		if _, err := os.Stat(config); err != nil {
+			config = support
+		}
+	}
+	return folders{config: config, state: state}, nil
+}
+
+func or(value, fallback string) string {
+	if value != "" {
+		return value
+	}
+	return fallback
+}
+
+// agentSocket is the agent that auth.agent = "auto" means.
+func agentSocket() string { return os.Getenv("SSH_AUTH_SOCK") }

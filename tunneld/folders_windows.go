@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/windows"
+)
+
+func isPrivileged() bool { return windows.GetCurrentProcessToken().IsElevated() }
+
+func systemFolders() folders {
+	base := filepath.Join(os.Getenv("ProgramData"), "tunneld")
+	return folders{config: base, state: filepath.Join(base, "state"), system: true}
+}
+
+func userFolders() (folders, error) {
+	config, err := os.UserConfigDir()
+	if err != nil {
+		return folders{}, err
+	}
+	state, err := os.UserCacheDir() // %LocalAppData%
+	return folders{config: filepath.Join(config, "tunneld"), state: filepath.Join(state, "tunneld")}, err
+}
+
+// agentSocket is the agent that auth.agent = "auto" means: OpenSSH's pipe, if
+// its service runs.
+func agentSocket() string {
+	const pipe = `\\.\pipe\openssh-ssh-agent`
+	if socket := os.Getenv("SSH_AUTH_SOCK"); socket != "" {
+		return socket
+	}
+	if _, err := os.Stat(pipe); err != nil {
+		return ""
+	}
+	return pipe
+}

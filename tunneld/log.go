@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"golang.org/x/term"
+
+	"tunneld/control"
+)
+
+// eventLog writes events with log/slog, one line each.
+type eventLog struct {
+	out io.Writer
+
+	mu      sync.Mutex // guards what follows
+	handler slog.Handler
+}
+
+// newEventLog logs as daemon.toml's defaults say, until configure.
+func newEventLog(out io.Writer) *eventLog {
+	l := &eventLog{out: out}
+	l.configure("info", "auto")
+	return l
+}
+
+// configure sets log_level and log_format. "auto" is text on a terminal and
+// elsewhere too: a journal adds its own fields, and JSON is there on request.
+func (l *eventLog) configure(level, format string) {
+	options := &slog.HandlerOptions{Level: slogLevel(control.Level(level)), ReplaceAttr: rename}
+	if f, ok := l.out.(*os.File); ok && format == "auto" && term.IsTerminal(int(f.Fd())) {
+		options.ReplaceAttr = renameForTerminal
+	}
+	var handler slog.Handler = slog.NewTextHandler(l.out, options)
+	if format == "json" {
+		handler = slog.NewJSONHandler(l.out, options)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handler = handler
+}
+
+// write logs one event. Its order is the caller's.
+func (l *eventLog) write(e control.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	level := slogLevel(e.Level)
+	if !l.handler.Enabled(context.Background(), level) {
+		return
+	}
+	r := slog.NewRecord(e.Time, level, e.Message, 0)
+	r.AddAttrs(slog.String("kind", e.Kind))
+	for _, f := range []struct{ key, value string }{
+		{"profile", e.Profile}, {"forward", e.Forward}, {"step", string(e.Step)}, {"state", e.State},
+		{"code", string(e.Code)}, {"detail", e.Detail}, {"hint", e.Hint},
+	} {
+		if f.value != "" {
+			r.AddAttrs(slog.String(f.key, f.value))
+		}
+	}
+	if e.Repeats > 0 {
+		r.AddAttrs(slog.Int("repeats", e.Repeats))
+	}
+	_ = l.handler.Handle(context.Background(), r) // stderr is gone: there is nowhere to say so
+}
+
+func slogLevel(l control.Level) slog.Level {
+	switch l {
+	case control.Debug:
+		return slog.LevelDebug
+	case control.Warn:
+		return slog.LevelWarn
+	case control.Fault:
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// rename gives slog's message the name that the log documents.
+func rename(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.MessageKey {
+		a.Key = "message"
+	}
+	return a
+}
+
+// renameForTerminal shortens the time for a person who watches.
+func renameForTerminal(groups []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.String(a.Key, a.Value.Time().Format("15:04:05.000"))
+	}
+	return rename(groups, a)
+}

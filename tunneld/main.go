@@ -1,0 +1,108 @@
+// Command tunneld keeps SSH tunnels up.
+//
+// What is printed where: results go to stdout; every error is one line
+// "tunneld: WHAT" on stderr, with a second line "hint: ..." where there is
+// something to do; the daemon's log goes to stderr. Exit status 1 means that it
+// failed, 2 that the command was used wrongly.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tunneld/fault"
+)
+
+// Exit statuses.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs one command line and returns the exit status.
+func execute(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "tunneld: %v\n", err)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(stderr, "hint: %s\n", hint)
+	}
+	if errors.As(err, new(*usageError)) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// newRoot returns the command with all its subcommands.
+func newRoot() *cobra.Command {
+	g := &globals{}
+	root := &cobra.Command{
+		Use:           "tunneld",
+		Short:         "Keep SSH tunnels up",
+		Long:          "tunneld keeps SSH tunnels up: it reads one TOML profile per server and keeps the forwards in it alive across reconnects.",
+		Example:       "  tunneld demo\n  tunneld check\n  tunneld run",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
+	g.register(root)
+	root.AddCommand(newRun(g), newCheck(g), newDemo(), newVersion())
+	return root
+}
+
+// usageError says that a command was used wrongly.
+type usageError struct {
+	command *cobra.Command
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// usage makes a check of arguments report a usageError.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return &usageError{c, err}
+		}
+		return nil
+	}
+}
+
+// hinted is an error that says what to do.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+func hintOf(err error) string {
+	var h hinted
+	var u *usageError
+	switch {
+	case errors.As(err, &h):
+		return h.hint
+	case errors.As(err, &u):
+		return "see " + u.command.CommandPath() + " --help"
+	default:
+		return fault.HintOf(err)
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+
+	"tunneld/control"
+	"tunneld/daemon"
+	"tunneld/profiles"
+)
+
+func newRun(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon in the foreground",
+		Long: "Run the daemon in the foreground: all profiles at once, until it is interrupted. It logs to stderr.\n" +
+			"SIGHUP reads the profiles again. SIGTERM and Ctrl-C stop listening at once and give open connections 5 s; a second one cuts them.",
+		Example: "  tunneld run\n  tunneld run --config ./tunnels",
+		Args:    usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			f, err := g.folders()
+			if err != nil {
+				return err
+			}
+			return runDaemon(c.Context(), f)
+		},
+	}
+}
+
+func runDaemon(ctx context.Context, f folders) error {
+	loader, err := f.loader()
+	if err != nil {
+		return err
+	}
+	log := newEventLog(os.Stderr)
+	s := &daemon.Supervisor{
+		Version: version(),
+		Loader:  loader,
+		Agent:   agentSocket(),
+		Events:  log.write,
+		Loaded:  func(d profiles.Daemon) { log.configure(d.LogLevel, d.LogFormat) },
+	}
+	ctx, stop := signal.NotifyContext(ctx, stopSignals()...)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process the usual way
+	log.write(control.Event{Level: control.Info, Kind: "daemon", Message: "started", Detail: f.config})
+	hangups := make(chan os.Signal, 1)
+	if s := reloadSignals(); len(s) > 0 {
+		signal.Notify(hangups, s...)
+		defer signal.Stop(hangups)
+	}
+	go reloadOn(ctx, hangups, s)
+	err = s.Serve(ctx)
+	log.write(control.Event{Level: control.Info, Kind: "daemon", Message: "stopped"})
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// reloadOn reads the profiles again at every signal, until ctx ends.
+func reloadOn(ctx context.Context, signals <-chan os.Signal, s *daemon.Supervisor) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+			s.Reload(ctx) // what it did is told as events
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+func stopSignals() []os.Signal   { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
+func reloadSignals() []os.Signal { return nil } // Windows has none
