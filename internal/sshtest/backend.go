@@ -2,6 +2,7 @@ package sshtest
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -146,24 +147,28 @@ func (b *Backend) close() {
 	b.handlers.Wait()
 }
 
-// pattern is xorshift64, eight bytes at a time.
+// pattern is xorshift64 (Marsaglia 2003), eight bytes at a time.
 type pattern struct {
 	state uint64
-	rest  uint64
-	left  int
+	rest  []byte // of the last eight
 }
 
 func (p *pattern) Read(buf []byte) (int, error) {
-	for i := range buf {
-		if p.left == 0 {
-			p.state ^= p.state << 13
-			p.state ^= p.state >> 7
-			p.state ^= p.state << 17
-			p.rest, p.left = p.state, 8
-		}
-		buf[i] = byte(p.rest)
-		p.rest >>= 8
-		p.left--
+	n := copy(buf, p.rest)
+	p.rest = p.rest[n:]
+	for ; len(buf)-n >= 8; n += 8 {
+		binary.LittleEndian.PutUint64(buf[n:], p.next())
+	}
+	if n < len(buf) {
+		eight := binary.LittleEndian.AppendUint64(nil, p.next())
+		p.rest = eight[copy(buf[n:], eight):]
 	}
 	return len(buf), nil
+}
+
+func (p *pattern) next() uint64 {
+	p.state ^= p.state << 13
+	p.state ^= p.state >> 7
+	p.state ^= p.state << 17
+	return p.state
 }

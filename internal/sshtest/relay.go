@@ -38,10 +38,12 @@ func NewRelay(t testing.TB, target string) *Relay {
 	return r
 }
 
-// Cut resets every connection (TCP RST) and returns how many there were.
+// Cut resets every connection (TCP RST) and returns how many there were. It
+// ends a CutAfter that is still to come.
 func (r *Relay) Cut() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.quota = -1
 	for w := range r.live {
 		w.reset()
 	}

@@ -137,17 +137,22 @@ func TestRelayDelay(t *testing.T) {
 
 func TestRelayCutAfter(t *testing.T) {
 	sshtest.Leaks(t)
-	r := sshtest.NewRelay(t, sshtest.Source(t, 1<<20).Addr)
+	r := sshtest.NewRelay(t, sshtest.Echo(t).Addr)
+	conn := dial(t, r.Addr)
+	ping(t, conn)
 	r.CutAfter(1000)
-	got, err := io.ReadAll(dial(t, r.Addr))
-	if err == nil || len(got) > 1000 {
+	if _, err := conn.Write(make([]byte, 4096)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(conn); err == nil || len(got) > 1000 {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if _, down := r.Bytes(); down != 1000 {
-		t.Errorf("%d bytes counted", down)
+	if up, down := r.Bytes(); up+down != 1002 {
+		t.Errorf("%d bytes up and %d down, with those of the ping", up, down)
 	}
-	if got, err := io.ReadAll(dial(t, r.Addr)); err != nil || len(got) != 1<<20 {
-		t.Errorf("the next connection: %d bytes, %v", len(got), err)
+	conn = dial(t, r.Addr)
+	for range 2000 {
+		ping(t, conn)
 	}
 }
 
@@ -169,5 +174,27 @@ func TestScripts(t *testing.T) {
 	}
 	if peers := b.Peers(); len(peers) != 1 || peers[0] != conn.LocalAddr().String() {
 		t.Errorf("peers %v, the client is %v", peers, conn.LocalAddr())
+	}
+}
+
+// However it is read, a pattern is the same bytes.
+func TestPatternDoesNotDependOnReads(t *testing.T) {
+	want, err := io.ReadAll(sshtest.Pattern(1001))
+	if err != nil || len(want) != 1001 {
+		t.Fatal(len(want), err)
+	}
+	for size := 1; size < 20; size++ {
+		var got []byte
+		p, buf := sshtest.Pattern(1001), make([]byte, size)
+		for {
+			n, err := p.Read(buf)
+			got = append(got, buf[:n]...)
+			if err != nil {
+				break
+			}
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("in reads of %d: other bytes", size)
+		}
 	}
 }

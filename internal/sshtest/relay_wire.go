@@ -45,7 +45,11 @@ func (w *wire) carry(from, to *net.TCPConn, count *int64, ways *sync.WaitGroup) 
 	for p := range queue {
 		if !w.hold(p.due) || !w.deliver(to, p, count) {
 			w.reset()
+			break
 		}
+	}
+	for range queue {
+		// What is left is lost; collect ends with its socket.
 	}
 }
 
@@ -120,7 +124,7 @@ func (r *Relay) spend(data []byte, count *int64) ([]byte, bool) {
 	cut := r.quota >= 0 && int64(len(data)) >= r.quota
 	if cut {
 		data = data[:r.quota]
-		r.quota = -1
+		r.quota = 0 // until Cut, for the other wires
 	} else if r.quota > 0 {
 		r.quota -= int64(len(data))
 	}
