@@ -1,0 +1,123 @@
+package profiles
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// binding is an address that an enabled forward takes, on a machine.
+type binding struct {
+	machine string // "" is this one
+	address Address
+	forward string // the name
+	key     string
+	at      place
+}
+
+// bindings returns what p takes when it runs.
+func bindings(p Profile, root *node) []binding {
+	if !p.Enabled {
+		return nil
+	}
+	var all []binding
+	for i, f := range p.Forwards {
+		n, key := forwardNode(root, p.Forwards, i)
+		if !f.Enabled || f.Listen == (Address{}) {
+			continue
+		}
+		b := binding{address: f.Listen, forward: f.Name, key: key + ".listen", at: n.find("listen").at}
+		if !f.ListensHere() {
+			b.machine = fmt.Sprintf("%s@%s:%d", p.Server.User, strings.ToLower(p.Server.Host), p.Server.Port)
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+func (b binding) conflicts(other binding) bool {
+	return b.machine == other.machine && b.address.overlaps(other.address)
+}
+
+// conflict is the problem of b, which comes after other.
+func (b binding) conflict(other binding) Problem {
+	return Problem{
+		File: b.at.file, Line: b.at.line, Column: b.at.column, Key: b.key,
+		Message: fmt.Sprintf("%s is taken by the forward %s (%s, %s)", b.address, other.forward, other.at, other.address),
+		Hint:    "choose another listen address, or disable one of them",
+	}
+}
+
+// judgeListens reports the forwards of one profile that take the same address.
+func (r *reader) judgeListens(all []binding) {
+	for i, b := range all {
+		for _, other := range all[:i] {
+			if b.conflicts(other) {
+				r.problems = append(r.problems, b.conflict(other))
+				break
+			}
+		}
+	}
+}
+
+// settle takes the profiles into the set one after the other. One that wants
+// an address of a profile before it is at fault: its last good version comes
+// in, when that has no conflict. First come the profiles that run, then the
+// rest; in both the unchanged ones before the changed, each by name.
+func (run *reading) settle(found []entry) {
+	ranks := map[string]int{}
+	for _, e := range found {
+		ranks[e.profile.Name] = run.rank(e)
+	}
+	slices.SortFunc(found, func(a, b entry) int {
+		x, y := a.profile.Name, b.profile.Name
+		return cmp.Or(cmp.Compare(ranks[x], ranks[y]), strings.Compare(x, y))
+	})
+	for _, e := range found {
+		problem := firstConflict(e, run.set.entries)
+		if problem == nil {
+			run.accept(e)
+			continue
+		}
+		run.report(*problem)
+		if last, ok := run.recall(e.profile.Name); ok && firstConflict(last, run.set.entries) == nil {
+			run.accept(last)
+		}
+	}
+	run.set.sort()
+}
+
+func (run *reading) accept(e entry) {
+	run.set.entries = append(run.set.entries, e)
+	if e.version == Current {
+		run.good[e.profile.Name] = e
+	}
+}
+
+// rank is lower for a profile that keeps its addresses in a conflict.
+func (run *reading) rank(e entry) int {
+	rank := 0
+	if run.Running == nil || !run.Running(e.profile.Name) {
+		rank = 2
+	}
+	if e.version == Current && !run.unchanged(e) {
+		rank++
+	}
+	return rank
+}
+
+// firstConflict returns the problem of e beside those taken before it, or nil.
+func firstConflict(e entry, taken []entry) *Problem {
+	for _, b := range e.listens {
+		for _, t := range taken {
+			for _, other := range t.listens {
+				if b.conflicts(other) {
+					p := b.conflict(other)
+					return &p
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+package profiles
+
+// Parse reads a profile named lab from memory, with a daemon.toml where that
+// is good.
+func (l *Loader) Parse(daemon, text string) (Profile, []Setting, []Problem) {
+	run := l.begin()
+	if len(run.useDaemon([]byte(daemon))) > 0 {
+		run.useDaemon(nil)
+	}
+	e, problems := run.useProfile("lab", "profiles/lab.toml", []byte(text))
+	return e.profile, e.settings, problems
+}

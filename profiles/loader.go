@@ -1,0 +1,230 @@
+package profiles
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	daemonFile     = "daemon.toml"
+	profilesFolder = "profiles"
+	extension      = ".toml"
+)
+
+// Loader reads a configuration folder, again and again. It remembers the last
+// good version of each file, in memory and in the state folder. A Loader must
+// not be used by two goroutines at once.
+type Loader struct {
+	Dir   string // the configuration folder, absolute
+	State string // the state folder, absolute; empty keeps nothing on disk
+	Env   Environment
+	// Known has the algorithms that exist, by key: "ciphers", "kex", "macs",
+	// "host_key_algorithms", "public_key_algorithms". Names of a missing key
+	// are not checked.
+	Known map[string][]string
+	// Running reports whether a profile runs now, which decides who is at
+	// fault in a conflict; nil means that none does.
+	Running func(name string) bool
+
+	memory map[string]copied // by the name of the copy
+}
+
+// reading is one run through the folder.
+type reading struct {
+	*Loader
+	defaults *node // [defaults] of daemon.toml, or nil
+	set      Set
+	problems []Problem
+	good     map[string]entry // by the name of the copy: what is to be kept
+	present  map[string]bool  // the same: whose file is there, good or bad
+}
+
+func (l *Loader) begin() *reading {
+	return &reading{Loader: l, good: map[string]entry{}, present: map[string]bool{}}
+}
+
+// Load reads everything. It returns every good profile and all problems, in
+// the order of files and lines. A bad file is replaced by its last good
+// version. A folder that is not there is an empty set.
+func (l *Loader) Load() (Set, []Problem) {
+	run := l.begin()
+	run.misnamed()
+	run.readDaemon()
+	complete := run.readProfiles()
+	run.keep(complete)
+	sortProblems(run.problems)
+	return run.set, run.problems
+}
+
+// LoadFile reads one profile from any path, whatever its name; a relative one
+// starts at the working folder. Defaults come from the daemon.toml of the
+// configuration folder, where that is good. Nothing is remembered.
+func (l *Loader) LoadFile(path string) (Profile, []Problem) {
+	file := filepath.ToSlash(path)
+	if rel, err := filepath.Rel(l.Dir, path); err == nil && filepath.IsLocal(rel) {
+		file = filepath.ToSlash(rel)
+	}
+	run := l.begin()
+	run.readDaemon()
+	e, problems := run.readProfile(strings.TrimSuffix(filepath.Base(path), extension), path, file)
+	sortProblems(problems)
+	return e.profile, problems
+}
+
+func (run *reading) report(problems ...Problem) { run.problems = append(run.problems, problems...) }
+
+// misnamed finds settings of the daemon where nobody reads them.
+func (run *reading) misnamed() {
+	if _, err := os.Stat(filepath.Join(run.Dir, "tunneld.toml")); err == nil {
+		run.report(Problem{File: "tunneld.toml", Message: "the daemon's settings are read from daemon.toml", Hint: "rename it"})
+	}
+}
+
+// readDaemon takes daemon.toml, else its last good version, else the defaults.
+func (run *reading) readDaemon() {
+	run.set.daemonVersion = Current
+	text, err := readFile(filepath.Join(run.Dir, daemonFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		run.useDaemon(nil)
+		return
+	}
+	run.present[daemonCopy] = true
+	problems := unreadable(daemonFile, err)
+	if err == nil {
+		problems = run.useDaemon(text)
+	}
+	if len(problems) == 0 {
+		run.good[daemonCopy] = entry{text: text}
+		return
+	}
+	run.report(problems...)
+	if last, ok := run.lastText(daemonCopy); ok && len(run.useDaemon(last)) == 0 {
+		run.set.daemonVersion = LastGood
+		return
+	}
+	run.useDaemon(nil)
+}
+
+// useDaemon decodes daemon.toml into the set, whatever it is worth.
+func (run *reading) useDaemon(text []byte) []Problem {
+	root, problem := parse(daemonFile, text)
+	if problem != nil {
+		return []Problem{*problem}
+	}
+	r := run.reader(daemonFile)
+	run.set.daemon = Daemon{}
+	r.read(daemonTable, root, &run.set.daemon)
+	r.judgeLink(run.set.daemon.Defaults.Link, root, "defaults", "link")
+	run.defaults = root.find("defaults")
+	return r.problems
+}
+
+// readProfiles puts every profile of the folder into the set. It reports
+// whether the folder could be listed.
+func (run *reading) readProfiles() bool {
+	files, err := os.ReadDir(filepath.Join(run.Dir, profilesFolder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		run.report(unreadable(profilesFolder, err)...)
+		run.settle(run.allCopies())
+		return false
+	}
+	var found []entry
+	for _, f := range files {
+		// Hidden files are the editors' own.
+		if !strings.EqualFold(filepath.Ext(f.Name()), extension) || strings.HasPrefix(f.Name(), ".") {
+			continue
+		}
+		if e, ok := run.find(f.Name()); ok {
+			found = append(found, e)
+		}
+	}
+	run.settle(found)
+	return true
+}
+
+// find reads one file of the folder, or its last good version.
+func (run *reading) find(base string) (entry, bool) {
+	name, file := strings.TrimSuffix(base, extension), profilesFolder+"/"+base
+	if err := checkStem(name); err != nil {
+		r := run.reader(file)
+		r.fault(place{file: file}, "", err)
+		run.report(r.problems...)
+		return entry{}, false
+	}
+	run.present[name] = true
+	e, problems := run.readProfile(name, filepath.Join(run.Dir, profilesFolder, base), file)
+	if len(problems) == 0 {
+		return e, true
+	}
+	run.report(problems...)
+	return run.recall(name)
+}
+
+func (run *reading) readProfile(name, path, file string) (entry, []Problem) {
+	text, err := readFile(path)
+	if err != nil {
+		return entry{profile: Profile{Name: name}}, unreadable(file, err)
+	}
+	return run.useProfile(name, file, text)
+}
+
+// useProfile decodes a profile, whatever it is worth.
+func (run *reading) useProfile(name, file string, text []byte) (entry, []Problem) {
+	e := entry{text: text, version: Current, profile: Profile{Name: name}}
+	root, problem := parse(file, text)
+	if problem != nil {
+		return e, []Problem{*problem}
+	}
+	root = root.over(run.defaults)
+	r := run.reader(file)
+	if !r.read(profileTable, root, &e.profile) {
+		return e, r.problems
+	}
+	r.fill(&e.profile, root)
+	e.settings, e.listens = r.settings, bindings(e.profile, root)
+	r.judgeListens(e.listens)
+	return e, r.problems
+}
+
+func (run *reading) reader(file string) *reader {
+	return &reader{file: file, dir: run.Dir, state: run.State, env: run.Env, known: run.Known}
+}
+
+// readFile reads a regular file, and of a long one enough to see that it is.
+// Anything else is refused, since a pipe would be waited for.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+4)) // a byte order mark does not count
+}
+
+// unreadable is the problem of a file as a whole, or none without an error.
+func unreadable(file string, err error) []Problem {
+	if err == nil {
+		return nil
+	}
+	return []Problem{{File: file, Message: "cannot be read: " + reason(err)}}
+}
+
+// reason is an error without the path, which the problem names already.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
