@@ -28,7 +28,7 @@ func BenchmarkConnection(b *testing.B) {
 }
 
 // What 1000 open, idle connections hold, after a small message each way
-// (KiB/idle) and after 1 MiB each way (KiB/used): heap and stacks, with those of
+// (KiB/idle) and after about 1 MiB each way (KiB/used): heap and stacks, with those of
 // the benchmark's client and server.
 func BenchmarkIdle(b *testing.B) {
 	const count = 1000
@@ -41,10 +41,10 @@ func BenchmarkIdle(b *testing.B) {
 			roundTrip(b, conns[i], "hello")
 		}
 		b.ReportMetric(float64(inUse()-before)/1024/count, "KiB/idle")
-		block := make([]byte, mebi)
-		for _, c := range conns {
+		for i, c := range conns {
+			block := make([]byte, mebi+997*i)
 			go c.Write(block)
-			if _, err := io.CopyN(io.Discard, c, mebi); err != nil {
+			if _, err := io.CopyN(io.Discard, c, int64(len(block))); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -2,17 +2,21 @@ package forward
 
 import "sync"
 
-// sizes are the steps of a copy buffer. The first is what an idle direction
-// holds; the second is the most that one SSH packet carries (RFC 4253 section
-// 6.1 asks for 32768 bytes); the third saves calls on a busy stream.
-var sizes = [...]int{2 << 10, 32 << 10, 256 << 10}
+// steps are the sizes of a copy buffer. The first is what an idle direction
+// holds; the second is the most that x/crypto puts into one SSH packet; the
+// third saves calls on a busy stream. A read that fills the buffer moves one
+// step up, and one of less than keep moves to the first: a stream's last read
+// is rarely full, so a stream that falls silent holds little.
+var steps = [...]struct{ size, keep int }{
+	{2 << 10, 0},
+	{32 << 10, 8 << 10}, // shorter ones are messages, not a stream
+	{256 << 10, 256 << 10},
+}
 
 // pools hold the free memory of each step, as *[]byte.
-var pools [len(sizes)]sync.Pool
+var pools [len(steps)]sync.Pool
 
-// buffer is the memory of one direction: it grows while reads fill it and
-// shrinks when they would have fitted the step below. The zero value is the
-// smallest.
+// buffer is the memory of one direction. The zero value is at the first step.
 type buffer struct {
 	step int
 	mem  *[]byte
@@ -23,7 +27,7 @@ func (b *buffer) bytes() []byte {
 	if b.mem == nil {
 		var ok bool
 		if b.mem, ok = pools[b.step].Get().(*[]byte); !ok {
-			mem := make([]byte, sizes[b.step])
+			mem := make([]byte, steps[b.step].size)
 			b.mem = &mem
 		}
 	}
@@ -34,10 +38,10 @@ func (b *buffer) bytes() []byte {
 func (b *buffer) fit(n int) {
 	step := b.step
 	switch {
-	case n == sizes[step] && step < len(sizes)-1:
+	case n == steps[step].size && step < len(steps)-1:
 		step++
-	case step > 0 && n <= sizes[step-1]:
-		step--
+	case n < steps[step].keep:
+		step = 0
 	}
 	if step != b.step {
 		b.release()

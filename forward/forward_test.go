@@ -97,8 +97,9 @@ func (s *served) failure(t testing.TB) error {
 
 func (s *served) await(t testing.TB, state forward.State) forward.Status {
 	t.Helper()
-	eventually(t, "state "+string(state), func() bool { return s.Status().State == state })
-	return s.Status()
+	var st forward.Status
+	eventually(t, "state "+string(state), func() bool { st = s.Status(); return st.State == state })
+	return st
 }
 
 // connect opens a connection to s.
@@ -108,6 +109,20 @@ func (s *served) connect(t testing.TB) *net.TCPConn {
 	c := must[net.Conn](t)(net.Dial("tcp", to.String()))
 	t.Cleanup(func() { c.Close() })
 	return c.(*net.TCPConn)
+}
+
+// wantRefused checks that a connection to s is reset, which may be so quick
+// that it fails while it is dialled.
+func (s *served) wantRefused(t testing.TB) {
+	t.Helper()
+	to := s.await(t, forward.Listening).Bound[0]
+	total := s.Stats().Total
+	c, err := net.Dial("tcp", to.String())
+	if err == nil {
+		defer c.Close()
+		wantReset(t, c)
+	}
+	eventually(t, "the refused connection", func() bool { return s.Stats().Total == total+1 })
 }
 
 func (s *served) idle(t testing.TB) forward.Stats {
@@ -163,7 +178,7 @@ func TestMaxConnections(t *testing.T) {
 	a, b := s.connect(t), s.connect(t)
 	roundTrip(t, a, "a")
 	roundTrip(t, b, "b")
-	wantReset(t, s.connect(t))
+	s.wantRefused(t)
 	if err := s.failure(t); fault.CodeOf(err) != fault.ListenDenied {
 		t.Errorf("failure: %v", err)
 	}
@@ -181,7 +196,7 @@ func TestDialFails(t *testing.T) {
 	s := serve(t, &forward.Forward{Dial: func(context.Context, net.Addr) (net.Conn, error) { return (<-how)() }})
 	try := func(dial func() (net.Conn, error)) error {
 		how <- dial
-		wantReset(t, s.connect(t))
+		s.wantRefused(t)
 		return s.failure(t)
 	}
 	hold := fault.New(fault.HoldExpired, fault.Forward, "10s")
@@ -211,7 +226,7 @@ func TestDialledPanics(t *testing.T) {
 	s := serve(t, &forward.Forward{Dial: func(context.Context, net.Addr) (net.Conn, error) {
 		return conn{Conn: far, read: func([]byte) (int, error) { panic("boom") }}, nil
 	}})
-	wantReset(t, s.connect(t))
+	s.wantRefused(t)
 	var p *fault.Panic
 	if err := s.failure(t); !errors.As(err, &p) {
 		t.Errorf("failure: %v", err)
@@ -381,6 +396,7 @@ func TestListenerDiesYoung(t *testing.T) {
 	var c clock
 	s := serve(t, &forward.Forward{Listen: listeners.listen, After: c.After, Now: c.Now})
 	for _, wait := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second} {
+		s.await(t, forward.Listening)
 		receive(t, "Listen", listeners).die(nil)
 		st := s.await(t, forward.Retrying)
 		var p *fault.Panic

@@ -79,12 +79,12 @@ func TestBuffer(t *testing.T) {
 	for i, step := range []struct{ read, next int }{
 		{64, 2 << 10}, // small messages stay small
 		{2 << 10, 32 << 10},
-		{5000, 32 << 10},
+		{16 << 10, 32 << 10}, // packets of a stream
 		{32 << 10, 256 << 10},
-		{100 << 10, 256 << 10}, // busy, though not full
 		{256 << 10, 256 << 10},
-		{32 << 10, 32 << 10},
-		{2 << 10, 2 << 10}, // idle soon
+		{100 << 10, 2 << 10}, // perhaps the last one
+		{2 << 10, 32 << 10},
+		{5000, 2 << 10},
 	} {
 		b.fit(step.read)
 		if got := len(b.bytes()); got != step.next {
