@@ -25,8 +25,11 @@ const (
 // keepListening listens, and listens again, until listening ends. What it
 // accepts lives until ctx ends, whatever becomes of the listener.
 func (f *Forward) keepListening(ctx, listening context.Context) {
+	if listening.Err() != nil {
+		return // drained before it began
+	}
 	f.move(Waiting, nil, nil)
-	for failed := 0; listening.Err() == nil; {
+	for failed := 0; ; {
 		lived, err := f.listenOnce(ctx, listening)
 		switch {
 		case listening.Err() != nil:
