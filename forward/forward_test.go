@@ -317,13 +317,14 @@ func TestDrainBeforeListening(t *testing.T) {
 		}
 	})
 	t.Run("retrying", func(t *testing.T) {
+		calls := 0
 		s := serve(t, &forward.Forward{
-			Listen: func(context.Context) (net.Listener, error) { return nil, io.EOF },
+			Listen: func(context.Context) (net.Listener, error) { calls++; return nil, io.EOF },
 			Retry:  func(error, int) time.Duration { return time.Hour },
 		})
 		s.await(t, forward.Retrying)
-		if err := s.Drain(t.Context()); err != nil {
-			t.Error(err)
+		if err := s.Drain(t.Context()); err != nil || calls != 1 {
+			t.Errorf("%v after %d calls of Listen", err, calls)
 		}
 	})
 }

@@ -29,7 +29,7 @@ func (f *Forward) keepListening(ctx, listening context.Context) {
 		return // drained before it began
 	}
 	f.move(Waiting, nil, nil)
-	for failed := 0; ; {
+	for failed := 0; listening.Err() == nil; {
 		lived, err := f.listenOnce(ctx, listening)
 		switch {
 		case listening.Err() != nil:
