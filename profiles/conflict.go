@@ -61,6 +61,18 @@ func (r *reader) judgeListens(all []binding) {
 	}
 }
 
+// slot is what two addresses must share to overlap; inside one, the hosts decide.
+type slot struct {
+	machine string
+	address Address // without the host
+}
+
+func (b binding) slot() slot {
+	s := slot{b.machine, b.address}
+	s.address.Host = ""
+	return s
+}
+
 // settle takes the profiles into the set one after the other. One that wants
 // an address of a profile before it is at fault: its last good version comes
 // in, when that has no conflict. First come the profiles that run, then the
@@ -74,15 +86,19 @@ func (run *reading) settle(found []entry) {
 		x, y := a.profile.Name, b.profile.Name
 		return cmp.Or(cmp.Compare(ranks[x], ranks[y]), strings.Compare(x, y))
 	})
+	taken := map[slot][]binding{}
 	for _, e := range found {
-		problem := firstConflict(e, run.set.entries)
-		if problem == nil {
-			run.accept(e)
-			continue
+		if problem := firstConflict(e, taken); problem != nil {
+			run.report(*problem)
+			last, ok := run.recall(e.profile.Name)
+			if !ok || firstConflict(last, taken) != nil {
+				continue
+			}
+			e = last
 		}
-		run.report(*problem)
-		if last, ok := run.recall(e.profile.Name); ok && firstConflict(last, run.set.entries) == nil {
-			run.accept(last)
+		run.accept(e)
+		for _, b := range e.listens {
+			taken[b.slot()] = append(taken[b.slot()], b)
 		}
 	}
 	run.set.sort()
@@ -107,15 +123,13 @@ func (run *reading) rank(e entry) int {
 	return rank
 }
 
-// firstConflict returns the problem of e beside those taken before it, or nil.
-func firstConflict(e entry, taken []entry) *Problem {
+// firstConflict returns the problem of e beside what is taken, or nil.
+func firstConflict(e entry, taken map[slot][]binding) *Problem {
 	for _, b := range e.listens {
-		for _, t := range taken {
-			for _, other := range t.listens {
-				if b.conflicts(other) {
-					p := b.conflict(other)
-					return &p
-				}
+		for _, other := range taken[b.slot()] {
+			if b.conflicts(other) {
+				p := b.conflict(other)
+				return &p
 			}
 		}
 	}

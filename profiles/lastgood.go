@@ -45,7 +45,7 @@ func (run *reading) recall(name string) (entry, bool) {
 		return c.entry, true
 	}
 	text, ok := run.lastText(name)
-	if !ok {
+	if !ok || run.ReadOnly {
 		return entry{}, false
 	}
 	e, problems := run.useProfile(name, profilesFolder+"/"+name+extension, text)

@@ -29,6 +29,9 @@ type Loader struct {
 	// Running reports whether a profile runs now, which decides who is at
 	// fault in a conflict; nil means that none does.
 	Running func(name string) bool
+	// ReadOnly judges the files alone: no last good version stands in for a
+	// bad one, and none is kept.
+	ReadOnly bool
 
 	memory map[string]copied // by the name of the copy
 }
@@ -55,15 +58,18 @@ func (l *Loader) Load() (Set, []Problem) {
 	run.misnamed()
 	run.readDaemon()
 	complete := run.readProfiles()
-	run.keep(complete)
+	if !run.ReadOnly {
+		run.keep(complete)
+	}
 	sortProblems(run.problems)
 	return run.set, run.problems
 }
 
 // LoadFile reads one profile from any path, whatever its name; a relative one
-// starts at the working folder. Defaults come from the daemon.toml of the
-// configuration folder, where that is good. Nothing is remembered.
-func (l *Loader) LoadFile(path string) (Profile, []Problem) {
+// starts at the working folder. The set holds it when it has no problem.
+// Defaults come from the daemon.toml of the configuration folder, where that
+// is good. Nothing is remembered.
+func (l *Loader) LoadFile(path string) (Set, []Problem) {
 	file := filepath.ToSlash(path)
 	if rel, err := filepath.Rel(l.Dir, path); err == nil && filepath.IsLocal(rel) {
 		file = filepath.ToSlash(rel)
@@ -71,8 +77,11 @@ func (l *Loader) LoadFile(path string) (Profile, []Problem) {
 	run := l.begin()
 	run.readDaemon()
 	e, problems := run.readProfile(strings.TrimSuffix(filepath.Base(path), extension), path, file)
+	if len(problems) == 0 {
+		run.set.entries = []entry{e}
+	}
 	sortProblems(problems)
-	return e.profile, problems
+	return run.set, problems
 }
 
 func (run *reading) report(problems ...Problem) { run.problems = append(run.problems, problems...) }
@@ -102,7 +111,7 @@ func (run *reading) readDaemon() {
 		return
 	}
 	run.report(problems...)
-	if last, ok := run.lastText(daemonCopy); ok && len(run.useDaemon(last)) == 0 {
+	if last, ok := run.lastText(daemonCopy); ok && !run.ReadOnly && len(run.useDaemon(last)) == 0 {
 		run.set.daemonVersion = LastGood
 		return
 	}
@@ -167,7 +176,7 @@ func (run *reading) find(base string) (entry, bool) {
 func (run *reading) readProfile(name, path, file string) (entry, []Problem) {
 	text, err := readFile(path)
 	if err != nil {
-		return entry{profile: Profile{Name: name}}, unreadable(file, err)
+		return entry{}, unreadable(file, err)
 	}
 	return run.useProfile(name, file, text)
 }

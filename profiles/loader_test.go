@@ -92,6 +92,23 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+func TestReadOnly(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/aa.toml": smallest})
+	load(t, l)
+	write(t, l, "profiles/aa.toml", bad)
+	write(t, l, "profiles/bb.toml", smallest)
+	reader := &profiles.Loader{Dir: l.Dir, State: l.State, Env: l.Env, ReadOnly: true}
+	if set, _ := reader.Load(); names(set) != "bb" {
+		t.Error(names(set))
+	}
+	remove(t, l, "profiles/aa.toml")
+	load(t, reader)
+	left, err := os.ReadDir(filepath.Join(l.State, "last-good"))
+	if err != nil || len(left) != 1 || left[0].Name() != "aa.toml" {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
 func TestUnwritableState(t *testing.T) {
 	l := folder(t, map[string]string{"profiles/aa.toml": smallest})
 	l.State = filepath.Join(l.Dir, "profiles", "aa.toml") // a file, no folder
@@ -182,12 +199,13 @@ func TestConflictWithRunning(t *testing.T) {
 func TestLoadFile(t *testing.T) {
 	l := folder(t, map[string]string{"daemon.toml": "defaults.link.keepalive = '1s'\n", "profiles/aa.toml": smallest, "Odd Name": smallest, "bad.toml": bad})
 	for _, name := range []string{"profiles/aa.toml", "Odd Name"} {
-		p, problems := l.LoadFile(filepath.Join(l.Dir, name))
+		set, problems := l.LoadFile(filepath.Join(l.Dir, name))
+		p, _ := set.Profile(strings.TrimSuffix(filepath.Base(name), ".toml"))
 		if len(problems) > 0 || p.Link.Keepalive.Seconds() != 1 {
 			t.Errorf("%s: %+v\n%s", name, p, lines(problems))
 		}
 	}
-	if _, problems := l.LoadFile(filepath.Join(l.Dir, "bad.toml")); len(problems) != 2 || problems[0].File != "bad.toml" {
+	if set, problems := l.LoadFile(filepath.Join(l.Dir, "bad.toml")); set.Len() != 0 || len(problems) != 2 || problems[0].File != "bad.toml" {
 		t.Error(lines(problems))
 	}
 	if _, problems := l.LoadFile(filepath.Join(l.Dir, "none.toml")); len(problems) != 1 {

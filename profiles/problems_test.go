@@ -93,7 +93,7 @@ var problemTests = []struct{ name, text, want string }{
 
 	// Syntax.
 	{"no value", "a = \n", `1:5: expected value but found '\n' instead`},
-	{"key twice", "a = 'x'\na = 'y'\n", `2:9: Key 'a' has already been defined.`},
+	{"key twice", "a = 'x'\na = 'y'\n", `2:8: Key 'a' has already been defined.`},
 	{"not UTF-8", host + "description = '\xff'", `2:16: not UTF-8; save the file in the encoding UTF-8`},
 	{"deep keys", strings.Repeat("a.", 200) + "a = 1", `1:202: nested too deeply`},
 	{"deep values", "a = " + strings.Repeat("[", 200), `1:105: nested too deeply`},
