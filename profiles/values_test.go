@@ -164,3 +164,33 @@ func TestKeys(t *testing.T) {
 		t.Error("a dynamic forward has no target")
 	}
 }
+
+// What is right but not yet done is refused for that reason alone.
+func TestFormats(t *testing.T) {
+	l := folder(t, nil)
+	for _, test := range []struct {
+		key       string
+		good, bad []string
+	}{
+		{"server.host", []string{"h", "192.0.2.1", "::1", "fe80::1%eth0", "h_x.example.com"}, []string{"-h", "h/x", "a:b", "*", strings.Repeat("h", 256)}},
+		{"server.user", []string{"ana", "ana@corp.example"}, []string{"-oProxyCommand", "a b"}},
+		{"server.bind_address", []string{"192.0.2.1", "::1"}, []string{"h"}},
+		{"server.proxy", []string{"socks5://h:1", "http://ana:pw@h:3128", "command:nc %h %p ${NOPE}"}, []string{"command: ", "socks5://h", "http://h:0", "socks5://:1", "http://%zz:1"}},
+		{"server.ssh_config", []string{"auto", "none", "~/.ssh/config"}, []string{"~bob/config"}},
+		{"auth.passphrase", []string{"prompt", "env:PASS", "file:~/pass", "command:pass show work", "credential:work", "keyring:work"}, []string{"env:", "env:A B", "file:", "file:~bob/x", "command:", "keyring:a/b", "Prompt"}},
+		{"forward.local", nil, []string{"x"}},
+		{"x11.display", []string{":0", "h:10.0"}, []string{"h", ":x"}},
+	} {
+		for i, value := range append(test.good, test.bad...) {
+			text := test.key + " = '" + value + "'\n"
+			if test.key != "server.host" {
+				text = smallest + text
+			}
+			_, _, problems := l.Parse("", text)
+			wrong := slices.ContainsFunc(problems, func(p profiles.Problem) bool { return !strings.Contains(p.Message, "not in this version yet") })
+			if wrong != (i >= len(test.good)) {
+				t.Errorf("%s\n%s", text, lines(problems))
+			}
+		}
+	}
+}
