@@ -43,6 +43,7 @@ type Supervisor struct {
 	over    chan struct{} // closed when Serve returns
 	started sync.Once
 	journal journal
+	gate    gate
 	since   time.Time
 
 	mu       sync.Mutex // guards what follows
@@ -85,13 +86,14 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	// What runs outlives ctx: it is drained first.
 	running, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	s.load(running)
+	s.load(running, true)
 	for {
 		select {
 		case r := <-s.reloads:
-			r.done <- s.load(running)
+			r.done <- s.load(running, false)
 		case <-ctx.Done():
 			s.stopAll()
+			s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "stopped"})
 			return ctx.Err()
 		}
 	}
@@ -117,11 +119,14 @@ func (s *Supervisor) Reload(ctx context.Context) (Outcome, error) {
 }
 
 // load reads the folder and applies the difference to what runs.
-func (s *Supervisor) load(ctx context.Context) Outcome {
+func (s *Supervisor) load(ctx context.Context, first bool) Outcome {
 	set, problems := s.Loader.Load()
 	if s.Loaded != nil {
 		d, _ := set.Daemon()
 		s.Loaded(d)
+	}
+	if first {
+		s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "started", Detail: s.Loader.Dir})
 	}
 	s.mu.Lock()
 	changes := profiles.Diff(s.set, set)
@@ -146,6 +151,8 @@ func (s *Supervisor) apply(ctx context.Context, set profiles.Set, changes []prof
 			stopped = append(stopped, s.stop(c.Profile))
 		case profiles.Relink:
 			t.relink(p)
+		case profiles.Update:
+			t.update(p)
 		case profiles.StartForward, profiles.Start:
 			awaitAll(stopped, stopTime)
 			stopped = nil
@@ -180,7 +187,7 @@ func (s *Supervisor) tunnel(name string) *tunnel {
 func (s *Supervisor) isRunning(name string) bool { return s.tunnel(name) != nil }
 
 func (s *Supervisor) start(ctx context.Context, p profiles.Profile) {
-	t := newTunnel(ctx, p, s.Agent, &s.journal)
+	t := newTunnel(ctx, p, s.Agent, &s.journal, &s.gate)
 	s.mu.Lock()
 	s.tunnels[p.Name] = t
 	s.mu.Unlock()

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,7 +69,7 @@ func (j *journal) link(profile string, e link.Event) {
 func (j *journal) forward(profile, name string, s forward.Status) {
 	out := control.Event{Kind: "forward", Profile: profile, Forward: name, Step: fault.Forward, State: string(s.State), Message: "forward " + string(s.State), Level: control.Info}
 	for _, a := range s.Bound {
-		out.Detail += " " + a.String()
+		out.Detail = strings.TrimSpace(out.Detail + " " + a.String())
 	}
 	if s.State == forward.Retrying {
 		out.Level = control.Warn

@@ -39,7 +39,7 @@ type running struct {
 	over   chan struct{}
 }
 
-func newTunnel(ctx context.Context, p profiles.Profile, agent string, j *journal) *tunnel {
+func newTunnel(ctx context.Context, p profiles.Profile, agent string, j *journal, g *gate) *tunnel {
 	t := &tunnel{
 		name: p.Name, agent: agent, journal: j,
 		link:     link.New(linkTarget(p, agent)),
@@ -47,6 +47,7 @@ func newTunnel(ctx context.Context, p profiles.Profile, agent string, j *journal
 		profile:  p,
 		forwards: map[string]*running{},
 	}
+	t.link.Admit = g.enter
 	t.link.Events = func(e link.Event) { j.link(p.Name, e) }
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	return t

@@ -106,7 +106,7 @@ var table = []Entry{
 	{DNSFailed, "transport", Retry, "check server.host for a typing mistake, and that this machine can resolve it"},
 	{ConnectRefused, "transport", Retry, "the machine answers but nothing listens there: check server.port, and that sshd runs"},
 	{ConnectTimeout, "transport", Retry, "nothing answers at that address: check the address, the network, and firewalls in between"},
-	{Unreachable, "transport", Retry, "there is no route to the server now; it is tried again as soon as the network is back"},
+	{Unreachable, "transport", Retry, "there is no route to the server now: check the network; it is tried again and again"},
 	{JumpFailed, "transport", Retry, "the way there is broken: mend the named hop first"},
 	{ProxyFailed, "transport", Retry, "check server.proxy, its user and password, and that the proxy may reach the server"},
 	{NotSSH, "transport", Retry, "something other than an SSH server answers there: check server.host and server.port"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"sync"
 	"time"
 
@@ -27,6 +26,13 @@ var errSlow = errors.New("no answer in time")
 // connect runs steps 1 to 3 under one deadline. Its errors are *fault.Error,
 // unless ctx ended.
 func (l *Link) connect(ctx context.Context, t Target) (*conn, error) {
+	if l.Admit != nil {
+		leave, err := l.Admit(ctx, t.address())
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
 	limit := t.ConnectTimeout
 	if limit <= 0 {
 		limit = 15 * time.Second
@@ -54,13 +60,12 @@ func (l *Link) connect(ctx context.Context, t Target) (*conn, error) {
 
 // transport opens the byte stream to the server.
 func (l *Link) transport(ctx context.Context, t Target) (net.Conn, error) {
-	address := net.JoinHostPort(t.Host, strconv.Itoa(t.Port))
 	network := map[string]string{"inet": "tcp4", "inet6": "tcp6"}[t.AddressFamily]
 	if network == "" {
 		network = "tcp"
 	}
 	if l.DialContext != nil {
-		return l.DialContext(ctx, network, address)
+		return l.DialContext(ctx, network, t.address())
 	}
 	d := net.Dialer{}
 	if t.BindAddress != "" {
@@ -70,7 +75,7 @@ func (l *Link) transport(ctx context.Context, t Target) (net.Conn, error) {
 		}
 		d.LocalAddr = local
 	}
-	return d.DialContext(ctx, network, address)
+	return d.DialContext(ctx, network, t.address())
 }
 
 // handshake is what happens on the transport up to the end of authentication.
@@ -95,7 +100,7 @@ func (l *Link) handshake(ctx context.Context, t Target, known *identity.Known, r
 	stop := context.AfterFunc(ctx, func() { h.wire.Close() }) // jump hosts know no deadlines
 	defer stop()
 	defer h.endLogin()
-	sc, channels, requests, err := ssh.NewClientConn(h.wire, net.JoinHostPort(t.Host, strconv.Itoa(t.Port)), h.config(ctx))
+	sc, channels, requests, err := ssh.NewClientConn(h.wire, t.address(), h.config(ctx))
 	if err != nil {
 		h.wire.Close()
 		return nil, h.explain(ctx, err)

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -42,6 +43,9 @@ type Target struct {
 	RefusedRetry    time.Duration // between attempts that would be harmful at once; 0 means 10 min
 }
 
+// address is the server's host:port.
+func (t Target) address() string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
+
 // settled is how long a connection must have been up for the next failure to
 // count as the first.
 const settled = time.Minute
@@ -54,6 +58,9 @@ type Link struct {
 	// DialContext opens the transport; nil means a net.Dialer with the
 	// target's BindAddress and AddressFamily.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Admit waits until an attempt at the server (host:port) may begin; leave is
+	// called when the attempt is authenticated or has failed. nil means at once.
+	Admit func(ctx context.Context, server string) (leave func(), err error)
 	// Now, After and Rand are the clock and the dice (see Backoff); nil means
 	// the real ones.
 	Now   func() time.Time

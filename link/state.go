@@ -15,7 +15,8 @@ import (
 //	down ───────────▶ connecting ──────────────────────▶ up
 //	 ▲                  ▲   │  │                          │ lost
 //	 │ stop             │   │  └─▶ blocked                │
-//	 │            timer │   ▼      (asks a person)        ▼
+//	 │            timer │   ▼      (until a person, or    ▼
+//	 │           or file│   │       a file, mends it)     │
 //	 └──────────────── waiting (until t, why) ◀───────────┘
 //	                   refused (why; slow retry)
 type State string

@@ -35,6 +35,9 @@ func newCheck(g *globals) *cobra.Command {
 				err = r.printJSON(c.OutOrStdout())
 			} else {
 				r.print(c.OutOrStdout(), show)
+				if len(args)+len(r.good)+len(r.problems) == 0 {
+					fmt.Fprintf(c.OutOrStdout(), "no profiles in %s\n", filepath.Join(f.config, "profiles"))
+				}
 			}
 			if err != nil {
 				return err

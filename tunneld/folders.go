@@ -5,6 +5,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,7 @@ func (g *globals) folders() (folders, error) {
 func (f folders) loader() (*profiles.Loader, error) {
 	env := profiles.Environment{System: f.system, Getenv: os.LookupEnv, Windows: runtime.GOOS == "windows"}
 	if u, err := user.Current(); err == nil {
-		env.User = u.Username
+		env.User = u.Username[strings.LastIndex(u.Username, `\`)+1:] // Windows says DOMAIN\name
 		env.Home = u.HomeDir
 	}
 	if home, err := os.UserHomeDir(); err == nil {

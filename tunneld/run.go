@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunneld/control"
 	"tunneld/daemon"
 	"tunneld/profiles"
 )
@@ -47,19 +46,16 @@ func runDaemon(ctx context.Context, f folders) error {
 	ctx, stop := signal.NotifyContext(ctx, stopSignals()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process the usual way
-	log.write(control.Event{Level: control.Info, Kind: "daemon", Message: "started", Detail: f.config})
 	hangups := make(chan os.Signal, 1)
 	if s := reloadSignals(); len(s) > 0 {
 		signal.Notify(hangups, s...)
 		defer signal.Stop(hangups)
 	}
 	go reloadOn(ctx, hangups, s)
-	err = s.Serve(ctx)
-	log.write(control.Event{Level: control.Info, Kind: "daemon", Message: "stopped"})
-	if errors.Is(err, context.Canceled) {
-		return nil
+	if err := s.Serve(ctx); !errors.Is(err, context.Canceled) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // reloadOn reads the profiles again at every signal, until ctx ends.
