@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -16,9 +15,8 @@ func algorithmsOf(keyType string) []string {
 	return []string{keyType}
 }
 
-// certAlgorithms returns those of algorithms that are of host certificates.
-func certAlgorithms(algorithms []string) []string {
-	return slices.DeleteFunc(slices.Clone(algorithms), func(a string) bool {
-		return !strings.Contains(a, "-cert-v0")
-	})
+// isCertAlgorithm reports whether the algorithm is of certificates
+// (PROTOCOL.certkeys).
+func isCertAlgorithm(algorithm string) bool {
+	return strings.Contains(algorithm, "-cert-v0")
 }

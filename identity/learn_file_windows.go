@@ -1,0 +1,33 @@
+package identity
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// lockPath is a file beside: an open file cannot be replaced. It stays.
+func lockPath(path string) string { return path + ".lock" }
+
+// tryLock takes the lock of an open file, which lasts until it is closed.
+func tryLock(f *os.File) (bool, error) {
+	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// keepOwner does nothing: a new file has its owner and rights from the folder.
+func keepOwner(string, fs.FileInfo) error { return nil }
+
+// ownedByUs leaves it to the file's access list who may write.
+func ownedByUs(fs.FileInfo) bool { return true }
+
+// inUse reports whether a rename met a file that a reader has open.
+func inUse(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
+}
