@@ -1,0 +1,245 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tunneld/control"
+	"tunneld/fault"
+	"tunneld/internal/sshtest"
+	"tunneld/link"
+	"tunneld/profiles"
+)
+
+const patience = 30 * time.Second
+
+// events collects what a supervisor tells.
+type events struct {
+	mu  sync.Mutex
+	all []control.Event
+}
+
+func (e *events) add(event control.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, event)
+}
+
+func (e *events) has(fits func(control.Event) bool) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(e.all, fits)
+}
+
+// supervise runs a supervisor over the profiles until the test ends.
+func supervise(t *testing.T, files map[string]string) (*Supervisor, *events) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, "profiles", name+".toml")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := &events{}
+	s := &Supervisor{Loader: &profiles.Loader{Dir: dir, State: filepath.Join(dir, "state"), Env: profiles.Environment{User: "ana"}}, Events: told.add}
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-over:
+		case <-time.After(patience):
+			t.Error("Serve did not return")
+		}
+	})
+	return s, told
+}
+
+// profileFor leads to d and has a local forward.
+func profileFor(d *sshtest.SSHD, listen, target string) string {
+	return fmt.Sprintf(`
+server = { host = %q, port = %d, user = %q }
+auth = { identity_files = [%q], agent = "none" }
+host_key = { known_hosts = [%q] }
+link = { keepalive = "500ms", reconnect_min = "20ms", reconnect_max = "100ms" }
+[[forward.local]]
+name = "db"
+listen = %q
+target = %q
+[[forward.remote]]
+name = "hook"
+listen = "127.0.0.1:0"
+target = %q
+`, d.Host, d.Port, d.User, d.ClientKey, d.KnownHosts, listen, target, target)
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func ping(t *testing.T, addr string) {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	got := make([]byte, 5)
+	io.WriteString(c, "hello")
+	if _, err := io.ReadFull(c, got); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Supervisor) profile(name string) control.Profile {
+	for _, p := range s.Status().Profiles {
+		if p.Name == name {
+			return p
+		}
+	}
+	return control.Profile{}
+}
+
+// Ten kills of the server's process leave no goroutine and no descriptor.
+func TestTenKillsLeakNothing(t *testing.T) {
+	sshtest.Leaks(t)
+	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
+	local := freeAddr(t)
+	s, _ := supervise(t, map[string]string{"work": profileFor(d, local, echo.Addr)})
+	sshtest.Eventually(t, patience, "up", func() bool { return s.profile("work").State == "up" })
+	ping(t, local)
+	for n := 1; n <= 10; n++ {
+		d.KillConnections()
+		ping(t, local)
+		sshtest.Eventually(t, patience, "both forwards after a kill", func() bool {
+			p := s.profile("work")
+			return p.Reconnects >= n && p.State == "up" && p.Forwards[1].State == "listening"
+		})
+		ping(t, s.profile("work").Forwards[1].Bound[0])
+	}
+	p := s.profile("work")
+	if p.Forwards[0].Total != 11 || p.Forwards[0].BytesToServer != 55 || p.Forwards[0].BytesFromServer != 55 || p.Forwards[1].Total != 10 {
+		t.Errorf("counted %+v", p.Forwards)
+	}
+}
+
+// A panic in one profile is told with its stack, and neither that profile's
+// retries nor the others end.
+func TestPanicStaysInItsProfile(t *testing.T) {
+	sshtest.Leaks(t)
+	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
+	local, told := freeAddr(t), &events{}
+	j := &journal{tell: told.add}
+	ctx, cancel := context.WithCancel(context.Background())
+	loader := &profiles.Loader{Dir: t.TempDir(), Env: profiles.Environment{User: "ana"}}
+	file := filepath.Join(loader.Dir, "work.toml")
+	if err := os.WriteFile(file, []byte(profileFor(d, local, echo.Addr)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, problems := loader.LoadFile(file)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	p, _ := set.Profile("work")
+	tn := newTunnel(ctx, p, "", j, &gate{})
+	times := 0
+	real := net.Dialer{}
+	tn.link.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if times++; times <= 2 {
+			panic("boom")
+		}
+		return real.DialContext(ctx, network, address)
+	}
+	tn.start()
+	sshtest.Eventually(t, patience, "listening", func() bool { return tn.running()[0].Status().State == "listening" })
+	ping(t, local)
+	if !told.has(func(e control.Event) bool {
+		return e.Level == control.Fault && strings.Contains(e.Detail, "boom") && strings.Contains(e.Detail, "daemon_test.go")
+	}) {
+		t.Errorf("told %+v", told.all)
+	}
+	cancel()
+	<-tn.stop()
+}
+
+// Reload after the end, and a status before the beginning, do not hang.
+func TestOutsideItsLife(t *testing.T) {
+	s := &Supervisor{Loader: &profiles.Loader{Dir: t.TempDir()}}
+	if got := s.Status(); len(got.Profiles) != 0 || got.Problems == nil {
+		t.Errorf("status %+v", got)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Serve(ctx)
+	if _, err := s.Reload(context.Background()); err != ErrStopped {
+		t.Errorf("reload after the end: %v", err)
+	}
+}
+
+// The journal tells a row of equal failures once, and their number at its end.
+func TestJournalCountsRepeats(t *testing.T) {
+	told := &events{}
+	j := &journal{tell: told.add}
+	refused := fault.New(fault.ConnectRefused, fault.Connect, "refused")
+	slow := fault.New(fault.ConnectTimeout, fault.Connect, "slow")
+	j.link("work", link.Event{State: link.Connecting})
+	for _, err := range []error{refused, refused, refused, slow} {
+		j.link("work", link.Event{State: link.Waiting, Err: err})
+		j.link("work", link.Event{State: link.Connecting})
+	}
+	j.link("work", link.Event{State: link.Up})
+	var got []string
+	for _, e := range told.all {
+		got = append(got, fmt.Sprintf("%s %s %d", e.State, e.Code, e.Repeats))
+	}
+	want := []string{"connecting  0", "waiting connect_refused 0", "waiting connect_timeout 2", "up  0"}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+// Logins at one server pass a few at a time; other servers do not wait.
+func TestGate(t *testing.T) {
+	g, ctx := &gate{}, context.Background()
+	var leaves []func()
+	for range loginsAtOnce {
+		leave, err := g.enter(ctx, "a:22")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaves = append(leaves, leave)
+	}
+	short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	if _, err := g.enter(short, "a:22"); err == nil {
+		t.Error("one more came in")
+	}
+	if _, err := g.enter(ctx, "b:22"); err != nil {
+		t.Errorf("another server: %v", err)
+	}
+	leaves[0]()
+	if _, err := g.enter(ctx, "a:22"); err != nil {
+		t.Errorf("after one left: %v", err)
+	}
+}
