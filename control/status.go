@@ -1,8 +1,3 @@
-// Package control holds what the daemon and its clients say to each other.
-//
-// [Status] is the status document: what was observed of every profile and
-// forward. [Event] is one thing that happened. Both are wire types: they have
-// JSON names, no behaviour beyond that, and nothing of the daemon's inside.
 package control
 
 import (
@@ -28,6 +23,7 @@ type Problem struct {
 	Key     string `json:"key"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	Warning bool   `json:"warning,omitempty"` // nothing was left out because of it
 }
 
 // Profile is one profile and its link.

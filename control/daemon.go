@@ -1,0 +1,96 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"tunneld/fault"
+)
+
+// Daemon is what the API asks of a daemon; daemon.Supervisor implements it. Its
+// methods may be called at any time and by many goroutines at once, and return
+// soon after their ctx ends. An error with a [fault.Code] reaches the client
+// as it is.
+type Daemon interface {
+	// Status returns the status document.
+	Status() Status
+	// Prompts returns what waits for a person.
+	Prompts() []Prompt
+	// Answer takes a person's answers to a prompt. It returns when they are
+	// taken, not when the link is up.
+	Answer(ctx context.Context, a Answer) error
+	// SetSecret keeps a passphrase or password under a name, in the place that
+	// this daemon has for them. The secret's bytes are the caller's.
+	SetSecret(ctx context.Context, name string, secret []byte) error
+	// RemoveSecret forgets what SetSecret kept.
+	RemoveSecret(ctx context.Context, name string) error
+	// Trace makes a fresh connection as the profile says, tells every step of
+	// it, one at a time and before it returns, and closes the connection. The
+	// error is why the connection failed.
+	Trace(ctx context.Context, profile string, opts TraceOptions, tell func(Event)) error
+	// Reload reads the profiles again and applies what changed.
+	Reload(ctx context.Context) (ReloadResult, error)
+}
+
+// Prompt is what a profile waits for from a person: answers to lines of text,
+// or trust in a host key.
+type Prompt struct {
+	ID          string         `json:"id"`
+	Profile     string         `json:"profile"`
+	Server      string         `json:"server"` // user@host:port
+	Code        fault.Code     `json:"code"`
+	Since       time.Time      `json:"since"`
+	Name        string         `json:"name"`        // a title, often empty
+	Instruction string         `json:"instruction"` // often empty
+	Prompts     []PromptLine   `json:"prompts"`
+	HostKey     *HostKeyPrompt `json:"host_key"` // null where it is not about a host key
+}
+
+// PromptLine is one line to be answered.
+type PromptLine struct {
+	Text string `json:"text"`
+	Echo bool   `json:"echo"` // the answer may be shown while it is typed
+}
+
+// HostKeyPrompt is a host key that nobody trusts yet.
+type HostKeyPrompt struct {
+	Name        string `json:"name"` // as known_hosts has it
+	Type        string `json:"type"`
+	Fingerprint string `json:"fingerprint"` // "SHA256:..."
+	// Known is what known_hosts has for that name: empty for an unknown host.
+	Known []KnownHostKey `json:"known"`
+}
+
+// KnownHostKey is a key in a known_hosts file.
+type KnownHostKey struct {
+	At          string `json:"at"` // file:line
+	Type        string `json:"type"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// Answer is a person's answer to the prompt with the same ID: one for each of
+// its lines. For a host key the one answer is the fingerprint that the person
+// accepts.
+type Answer struct {
+	ID      string   `json:"id"`
+	Answers []string `json:"answers"`
+	Replace bool     `json:"replace"` // the host key changed, and the person means that
+}
+
+// TraceOptions say how far a trace goes.
+type TraceOptions struct {
+	Forwards bool `json:"forwards"` // ask for each forward too, and give it up again
+}
+
+// ReloadResult is what a reload did.
+type ReloadResult struct {
+	Changes  []Change  `json:"changes"`
+	Problems []Problem `json:"problems"`
+}
+
+// Change is one step from what ran to what runs.
+type Change struct {
+	Verb    string `json:"verb"` // stop_forward, stop, relink, update, start_forward, start
+	Profile string `json:"profile"`
+	Forward string `json:"forward,omitempty"`
+}
