@@ -6,6 +6,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// keyTypeDSA is broken: keys of this type are neither learned nor believed as
+// authorities (RFC 4253 section 6.6).
+const keyTypeDSA = "ssh-dss"
+
 // algorithmsOf returns the signature algorithms of a plain key type, strongest
 // first. An RSA key signs with SHA-2 only (RFC 8332).
 func algorithmsOf(keyType string) []string {

@@ -56,35 +56,45 @@ func (h HostKeys) Lookup(host string, port int) (*Known, error) {
 		k.name = strings.ToLower(h.Alias)
 		k.principal = k.name
 	}
-	all, bad, err := h.read()
+	files, bad, err := h.read()
 	if err != nil {
 		return nil, err
 	}
-	var undecoded []BadLine
-	k.entries, undecoded = matching(all, k.name)
-	k.Bad = append(bad, undecoded...)
+	k.entries, k.Bad = findIn(files, k.name, bad)
 	if h.Alias == "" && port != 22 {
-		k.portless, undecoded = matching(all, lookupName(host, 22))
-		k.Bad = append(k.Bad, undecoded...)
+		k.portless, k.Bad = findIn(files, lookupName(host, 22), k.Bad)
 	}
 	return k, nil
 }
 
-// read returns the lines of all files. A pinned server does not need them, so
-// that one which cannot be read is only told.
-func (h HostKeys) read() (all []entry, bad []BadLine, err error) {
+// read reads all files. A pinned server does not need them, so that one which
+// cannot be read is only told.
+func (h HostKeys) read() (files []*parsedFile, bad []BadLine, err error) {
 	for _, file := range h.Files {
-		entries, skipped, err := knownHostsFiles.read(file)
+		f, err := knownHostsFiles.read(file)
 		if err != nil && len(h.Fingerprints) == 0 {
 			return nil, nil, fault.New(fault.KnownHostsUnreadable, fault.HostKey, "%w", err)
 		}
 		if err != nil {
-			skipped = []BadLine{{File: file, Reason: err.Error()}}
+			bad = append(bad, BadLine{File: file, Reason: err.Error()})
+			continue
 		}
-		all = append(all, entries...)
-		bad = append(bad, firstBad(skipped)...)
+		files = append(files, f)
+		bad = append(bad, firstBad(f.bad)...)
 	}
-	return all, bad, nil
+	return files, bad, nil
+}
+
+// findIn returns what the files say of name, and bad with what cannot be read of
+// that.
+func findIn(files []*parsedFile, name string, bad []BadLine) ([]knownKey, []BadLine) {
+	var keys []knownKey
+	for _, f := range files {
+		a := f.find(name)
+		keys = append(keys, a.keys...)
+		bad = append(bad, a.bad...)
+	}
+	return keys, bad
 }
 
 // firstBad cuts a long list: a file that is no known_hosts file at all should
@@ -98,21 +108,21 @@ func firstBad(bad []BadLine) []BadLine {
 	return append(slices.Clone(bad[:badLimit]), more)
 }
 
-// matching returns the entries about name with their keys. A line that parsed
+// findAbout returns the entries about name with their keys. A line that parsed
 // well may still hold a key that does not.
-func matching(entries []entry, name string) (found []knownKey, bad []BadLine) {
+func findAbout(entries []entry, name string) (a about) {
 	for _, e := range entries {
 		if !e.matches(name) {
 			continue
 		}
 		key, err := e.key()
 		if err != nil {
-			bad = append(bad, BadLine{File: e.file, Line: e.line, Reason: "unreadable key: " + fault.Clean(err.Error())})
+			a.bad = append(a.bad, BadLine{File: e.file, Line: e.line, Reason: "unreadable key: " + fault.Clean(err.Error())})
 			continue
 		}
-		found = append(found, knownKey{e, key})
+		a.keys = append(a.keys, knownKey{e, key})
 	}
-	return found, bad
+	return a
 }
 
 // Algorithms returns allowed in the order of what is known: certificates where

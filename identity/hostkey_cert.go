@@ -41,7 +41,7 @@ func checkCert(cert *ssh.Certificate, principal string, now time.Time) error {
 		return errors.New("it is not a host certificate")
 	}
 	switch cert.Signature.Format {
-	case ssh.KeyAlgoRSA, ssh.InsecureKeyAlgoDSA:
+	case ssh.KeyAlgoRSA, keyTypeDSA:
 		return fmt.Errorf("it is signed with %s, which is broken", cert.Signature.Format)
 	}
 	i := slices.IndexFunc(cert.ValidPrincipals, func(p string) bool { return matchPattern(p, principal) })

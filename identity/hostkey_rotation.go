@@ -30,7 +30,7 @@ func ParseHostKeys(payload []byte) ([]ssh.PublicKey, error) {
 	var keys []ssh.PublicKey
 	for _, blob := range blobs {
 		key, err := ssh.ParsePublicKey(blob)
-		if err != nil || key.Type() == ssh.InsecureKeyAlgoDSA || containsKey(keys, key) {
+		if err != nil || key.Type() == keyTypeDSA || containsKey(keys, key) {
 			continue
 		}
 		if _, isCert := key.(*ssh.Certificate); !isCert {

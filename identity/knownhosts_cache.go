@@ -19,46 +19,68 @@ const (
 
 // knownHostsFiles keeps what was read of each file until the file changes: 200
 // links that redial need not parse the same file 200 times.
-var knownHostsFiles = &fileCache{files: map[string]cachedFile{}}
+var knownHostsFiles = &fileCache{files: map[string]*parsedFile{}}
 
 type fileCache struct {
 	mu    sync.Mutex
-	files map[string]cachedFile
+	files map[string]*parsedFile
 }
 
-type cachedFile struct {
+// parsedFile is what was read of one file.
+type parsedFile struct {
 	info    fs.FileInfo
 	entries []entry
 	bad     []BadLine
+
+	mu    sync.Mutex
+	about map[string]about // by lookup name: a hashed file costs an HMAC a line
 }
 
-// read returns the lines of a file. A file that does not exist is empty, and so
+// about is what a file says of one server.
+type about struct {
+	keys []knownKey
+	bad  []BadLine // lines about it whose key cannot be read
+}
+
+// find returns what the file says of name.
+func (p *parsedFile) find(name string) about {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a, ok := p.about[name]
+	if !ok {
+		a = findAbout(p.entries, name)
+		p.about[name] = a
+	}
+	return a
+}
+
+// read returns the content of a file. One that does not exist is empty, and so
 // is the null device, which stands for no file in an ssh_config.
-func (c *fileCache) read(file string) ([]entry, []BadLine, error) {
+func (c *fileCache) read(file string) (*parsedFile, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) || file == os.DevNull {
 		delete(c.files, file)
-		return nil, nil, nil
+		return &parsedFile{about: map[string]about{}}, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if f, ok := c.files[file]; ok && unchanged(f.info, info) {
-		return f.entries, f.bad, nil
+		return f, nil
 	}
+	delete(c.files, file)
 	data, err := readRegular(file, info)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	f := cachedFile{info: info}
+	f := &parsedFile{info: info, about: map[string]about{}}
 	f.entries, f.bad = parseKnownHosts(file, data)
-	delete(c.files, file)
 	if time.Since(info.ModTime()) > settled {
 		c.files[file] = f
 	}
-	return f.entries, f.bad, nil
+	return f, nil
 }
 
 func unchanged(a, b fs.FileInfo) bool {

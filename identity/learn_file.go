@@ -20,7 +20,8 @@ const (
 // reports whether that differs. A missing file is made, for its owner alone. The
 // file is locked against other processes and goroutines that edit it here,
 // readers see the old or the new content and never a part, and its mode and
-// owner stay. A symbolic link is followed.
+// owner stay. A symbolic link is followed. ssh takes no lock: a line that it adds
+// in the same instant can be lost, as between two of its own.
 func editFile(path string, change func(data []byte) ([]byte, error)) (changed bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, err

@@ -277,7 +277,7 @@ func TestLearnAtOnce(t *testing.T) {
 		}
 	}
 	entries, bad := parseKnownHosts(file, []byte(readText(t, file)))
-	of, _ := matching(entries, "h")
+	of := findAbout(entries, "h").keys
 	if want := 1 + 10 + 3*5; len(entries) != want || len(bad) > 0 || len(of) != 1 {
 		t.Errorf("%d lines, %d of h, bad %v; want %d and 1", len(entries), len(of), bad, want)
 	}
