@@ -34,8 +34,8 @@ func (k *Known) findCA(wanted func(ssh.PublicKey) bool) *knownKey {
 
 // checkCert judges a host certificate of a trusted authority (OpenSSH,
 // PROTOCOL.certkeys). Its principals are patterns, as ssh has it. One without
-// principals, which would be good for every server, is refused, as OpenSSH does
-// since 10.1; so is a signature with SHA-1.
+// principals, which would be good for every server, is refused, as OpenSSH has
+// it since December 2025; so is a signature with SHA-1.
 func checkCert(cert *ssh.Certificate, principal string, now time.Time) error {
 	if cert.CertType != ssh.HostCert {
 		return errors.New("it is not a host certificate")
