@@ -1,0 +1,231 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"tunneld/fault"
+)
+
+// How long a request may take, on both sides.
+const (
+	quickLimit = 10 * time.Second // what only looks
+	actLimit   = 30 * time.Second // what changes something
+	traceLimit = 5 * time.Minute  // a connection through many hops
+)
+
+// route is one request of the API.
+type route struct {
+	pattern string
+	limit   time.Duration
+	answer  func(*server, *response, *http.Request) error
+}
+
+// routes is the whole API.
+var routes = []route{
+	{"GET /v1/status", quickLimit, (*server).status},
+	{"GET /v1/prompts", quickLimit, (*server).prompts},
+	{"POST /v1/prompts", actLimit, (*server).answerPrompt},
+	{"POST /v1/secrets/{name}", actLimit, (*server).setSecret},
+	{"DELETE /v1/secrets/{name}", actLimit, (*server).removeSecret},
+	{"POST /v1/profiles/{name}/trace", traceLimit, (*server).trace},
+	{"POST /v1/reload", actLimit, (*server).reload},
+}
+
+func (s *server) newMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, rt := range routes {
+		mux.Handle(rt.pattern, s.handler(rt))
+	}
+	mux.Handle("/", s.handler(route{"/", quickLimit, (*server).unknown}))
+	return mux
+}
+
+// check refuses what cannot come from a client of ours. A browser sends Origin,
+// or the Host of the site that sent it: a page must not reach the API by way of
+// a program that leads from TCP to the socket, nor by a name that its site
+// resolves to this machine (DNS rebinding).
+func check(r *http.Request) error {
+	if _, browser := r.Header["Origin"]; browser {
+		return fault.New(fault.PermissionDenied, "", "requests of web pages are refused").WithHint("leave out the Origin header")
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if !strings.EqualFold(host, "tunneld") && !strings.EqualFold(host, "localhost") {
+		return fault.New(fault.PermissionDenied, "", "requests to the host %q are refused", fault.Clean(host)).WithHint("ask for http://tunneld/")
+	}
+	if r.ContentLength > bodyBytes {
+		return &http.MaxBytesError{Limit: bodyBytes}
+	}
+	return nil
+}
+
+// unknown answers what no route is for.
+func (s *server) unknown(w *response, r *http.Request) error {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := s.mux.Handler(probe); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		return &refusal{http.StatusNotFound, "there is no " + fault.Clean(r.URL.Path) + " in this version"}
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &refusal{http.StatusMethodNotAllowed, fault.Clean(r.URL.Path) + " takes " + strings.Join(allowed, " or ")}
+}
+
+func (s *server) status(w *response, _ *http.Request) error { return reply(w, s.daemon.Status()) }
+
+func (s *server) prompts(w *response, _ *http.Request) error {
+	prompts := append([]Prompt{}, s.daemon.Prompts()...)
+	for i := range prompts {
+		prompts[i].Prompts = append([]PromptLine{}, prompts[i].Prompts...) // [], never null
+	}
+	return reply(w, prompts)
+}
+
+func (s *server) answerPrompt(w *response, r *http.Request) error {
+	var a Answer
+	if err := decode(r, &a); err != nil {
+		return err
+	}
+	return done(w, s.daemon.Answer(r.Context(), a))
+}
+
+// secretBody is a secret as a client sends it.
+type secretBody struct {
+	Secret string `json:"secret"`
+}
+
+func (s *server) setSecret(w *response, r *http.Request) error {
+	var body secretBody
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	if body.Secret == "" {
+		return &refusal{http.StatusBadRequest, "the secret is empty"}
+	}
+	return done(w, s.daemon.SetSecret(r.Context(), r.PathValue("name"), []byte(body.Secret)))
+}
+
+func (s *server) removeSecret(w *response, r *http.Request) error {
+	return done(w, s.daemon.RemoveSecret(r.Context(), r.PathValue("name")))
+}
+
+func (s *server) reload(w *response, r *http.Request) error {
+	result, err := s.daemon.Reload(r.Context())
+	if err != nil {
+		return err
+	}
+	result.Changes = append([]Change{}, result.Changes...)
+	result.Problems = append([]Problem{}, result.Problems...)
+	return reply(w, result)
+}
+
+// traceLine is a line of a trace: an event, or at the end why it failed.
+type traceLine struct {
+	*Event
+	Problem *problem `json:"problem,omitempty"`
+}
+
+// trace streams the events as they happen. Before the first one a failure is a
+// problem document, as everywhere; later it is the last line.
+func (s *server) trace(w *response, r *http.Request) error {
+	var opts TraceOptions
+	if err := decode(r, &opts); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	var gone error
+	err := contained(func() error {
+		return s.daemon.Trace(ctx, r.PathValue("name"), opts, func(e Event) {
+			if gone = errors.Join(gone, sendLine(w, traceLine{Event: &e})); gone != nil {
+				cancel() // nobody listens any more
+			}
+		})
+	})
+	switch {
+	case gone != nil:
+		return gone
+	case err != nil && w.status != 0:
+		w.cause = err
+		_, p := problemOf(err)
+		return sendLine(w, traceLine{Problem: &p})
+	case err == nil && w.status == 0:
+		w.WriteHeader(http.StatusOK)
+	}
+	return err
+}
+
+// contained turns a panic of call into its error.
+func contained(call func() error) (err error) {
+	defer fault.Recover(&err)
+	return call()
+}
+
+// sendLine sends v as one line of JSON, at once.
+func sendLine(w *response, v any) error {
+	if w.status == 0 {
+		w.Header().Set("Content-Type", "application/jsonl")
+	}
+	if err := encode(w, v); err != nil {
+		return err
+	}
+	return http.NewResponseController(w).Flush()
+}
+
+// reply answers with v.
+func reply(w *response, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	return encode(w, v)
+}
+
+// done answers a request that has nothing to tell, unless it failed.
+func done(w *response, err error) error {
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}
+
+func encode(w io.Writer, v any) error {
+	e := json.NewEncoder(w) // it writes once, so that a value has one deadline
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// decode reads the body, strictly: a key that is not known may have been meant
+// to matter. No body is an empty document.
+func decode(r *http.Request, v any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err == nil {
+		_, err = d.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = errors.New("more than one document")
+		}
+	}
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return err
+	}
+	return &refusal{http.StatusBadRequest, "the body: " + err.Error()}
+}
