@@ -16,22 +16,49 @@ import (
 // bounds it.
 const agentTimeout = 5 * time.Second
 
+// agentKeys is one connection to an agent and the keys that it listed. The zero
+// value has none.
+type agentKeys struct {
+	keys []ssh.Signer
+	conn net.Conn
+	stop func() bool // releases the watch of ctx
+}
+
 // openAgent connects to the agent at socket and lists its keys. The connection
-// ends with ctx. Its error has the code agent_unavailable.
-func openAgent(ctx context.Context, socket string) (net.Conn, []ssh.Signer, error) {
+// ends with ctx, or with close. Its error has the code agent_unavailable.
+func openAgent(ctx context.Context, socket string) (agentKeys, error) {
 	dialing, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
 	conn, err := dialAgent(dialing, socket)
 	if err != nil {
-		return nil, nil, fault.New(fault.AgentUnavailable, fault.Auth, "agent: %w", err)
+		return agentKeys{}, fault.New(fault.AgentUnavailable, fault.Auth, "agent: %w", err)
 	}
-	context.AfterFunc(ctx, func() { conn.Close() })
+	a := agentKeys{conn: conn, stop: context.AfterFunc(ctx, func() { conn.Close() })}
 	conn.SetDeadline(time.Now().Add(agentTimeout))
-	signers, err := agent.NewClient(conn).Signers()
-	if err != nil {
-		conn.Close()
-		return nil, nil, fault.New(fault.AgentUnavailable, fault.Auth, "agent at %s: %w", socket, err)
+	if a.keys, err = agent.NewClient(conn).Signers(); err != nil {
+		a.close()
+		return agentKeys{}, fault.New(fault.AgentUnavailable, fault.Auth, "agent at %s: %w", socket, err)
 	}
 	conn.SetDeadline(time.Time{})
-	return conn, signers, nil
+	return a, nil
+}
+
+// find returns the agent's key with this public half, or nil.
+func (a agentKeys) find(public ssh.PublicKey) ssh.Signer {
+	if public == nil {
+		return nil
+	}
+	for _, s := range a.keys {
+		if sameKey(s.PublicKey(), public) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (a agentKeys) close() {
+	if a.conn != nil {
+		a.stop()
+		a.conn.Close()
+	}
 }

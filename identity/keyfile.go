@@ -2,10 +2,14 @@ package identity
 
 import (
 	"bytes"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 
+	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/ssh"
 
 	"tunneld/fault"
@@ -18,10 +22,10 @@ const keyFileLimit = 64 << 10
 // keyFile is what an identity file holds.
 type keyFile struct {
 	path   string
-	public ssh.PublicKey
-	signer ssh.Signer       // nil for a locked or public key file
-	cert   *ssh.Certificate // from PATH-cert.pub, or nil
-	locked bool             // it has a passphrase
+	public ssh.PublicKey // nil for a locked key that does not show it
+	signer ssh.Signer    // nil for a locked or public key file
+	locked []byte        // the file, where it has a passphrase
+	failed error         // why it stays locked
 }
 
 // readKeyFile reads a private key in OpenSSH, PEM or PKCS#8 form, or a public
@@ -30,7 +34,7 @@ type keyFile struct {
 func readKeyFile(path string) (*keyFile, error) {
 	data, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if public, err := readSmall(path + ".pub"); err == nil {
+		if public, err := readSmall(publicPath(path)); err == nil {
 			data = public // the private half may be in the agent
 		} else {
 			return nil, fault.New(fault.KeyUnreadable, fault.Auth, "%s does not exist", path)
@@ -43,14 +47,10 @@ func readKeyFile(path string) (*keyFile, error) {
 		k.public = public
 		return k, nil
 	}
-	if err := checkPermissions(path); err != nil {
+	if err := checkPermissions(path, "private key"); err != nil {
 		return nil, err
 	}
-	if err := k.parsePrivate(data); err != nil {
-		return nil, err
-	}
-	k.cert = readCertificate(path+"-cert.pub", k.public)
-	return k, nil
+	return k, k.parsePrivate(data)
 }
 
 func (k *keyFile) parsePrivate(data []byte) error {
@@ -62,12 +62,9 @@ func (k *keyFile) parsePrivate(data []byte) error {
 	var missing *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &missing):
-		k.locked, k.public = true, missing.PublicKey
-		if k.public == nil { // an old PEM file does not show its public half
-			if pub, err := readSmall(k.path + ".pub"); err == nil {
-				k.public, _, _, _, _ = ssh.ParseAuthorizedKey(pub)
-			}
-		}
+		k.lock(data, missing.PublicKey)
+	case err != nil && lockedPKCS8(data) != nil:
+		k.lock(data, nil)
 	case err != nil:
 		return fault.New(fault.KeyUnreadable, fault.Auth, "%s is not a private key that can be read: %s", k.path, fault.Clean(err.Error()))
 	default:
@@ -76,21 +73,63 @@ func (k *keyFile) parsePrivate(data []byte) error {
 	return nil
 }
 
-// readCertificate returns the user certificate in path when it is one for key.
-func readCertificate(path string, key ssh.PublicKey) *ssh.Certificate {
-	data, err := readSmall(path)
-	if err != nil || key == nil {
-		return nil
+// lock keeps the file until there is a passphrase. Only OpenSSH's form shows
+// its public half; for the others it may lie beside.
+func (k *keyFile) lock(data []byte, public ssh.PublicKey) {
+	k.locked, k.public = data, public
+	if public != nil {
+		return
 	}
-	public, _, _, _, err := ssh.ParseAuthorizedKey(data)
+	if line, err := readSmall(publicPath(k.path)); err == nil {
+		k.public, _, _, _, _ = ssh.ParseAuthorizedKey(line)
+	}
+}
+
+// unlock opens a locked key. A wrong passphrase is x509.IncorrectPasswordError.
+func (k *keyFile) unlock(passphrase []byte) error {
+	var signer ssh.Signer
+	var err error
+	if block := lockedPKCS8(k.locked); block != nil {
+		signer, err = unlockPKCS8(block, passphrase)
+	} else {
+		signer, err = ssh.ParsePrivateKeyWithPassphrase(k.locked, passphrase)
+	}
 	if err != nil {
-		return nil
+		return err
 	}
-	if cert, ok := public.(*ssh.Certificate); ok && sameKey(cert.Key, key) {
-		return cert
+	if k.public != nil && !sameKey(k.public, signer.PublicKey()) {
+		return errors.New("the public key beside it is of another key")
+	}
+	k.public, k.signer = signer.PublicKey(), signer
+	return nil
+}
+
+// lockedPKCS8 returns the encrypted PKCS#8 block (RFC 5958 section 3) of a
+// file, or nil.
+func lockedPKCS8(data []byte) *pem.Block {
+	if block, _ := pem.Decode(data); block != nil && block.Type == "ENCRYPTED PRIVATE KEY" {
+		return block
 	}
 	return nil
 }
+
+func unlockPKCS8(block *pem.Block, passphrase []byte) (ssh.Signer, error) {
+	key, _, err := pkcs8.ParsePrivateKey(block.Bytes, passphrase)
+	switch {
+	case err == nil:
+		return ssh.NewSignerFromKey(key)
+	case strings.Contains(err.Error(), "unsupported"):
+		return nil, err
+	default: // the format cannot tell a wrong passphrase from a damaged file
+		return nil, x509.IncorrectPasswordError
+	}
+}
+
+// publicPath is where ssh-keygen puts the public half of the key in path.
+func publicPath(path string) string { return strings.TrimSuffix(path, ".pub") + ".pub" }
+
+// certificatePath is where ssh-keygen puts the certificate of the key in path.
+func certificatePath(path string) string { return strings.TrimSuffix(path, ".pub") + "-cert.pub" }
 
 // readSmall reads a file of at most keyFileLimit bytes.
 func readSmall(path string) ([]byte, error) {
@@ -101,7 +140,12 @@ func readSmall(path string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
 	case info.Size() > keyFileLimit:
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("too large for a key")}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("larger than 64 KiB")}
 	}
 	return os.ReadFile(path)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -18,78 +17,141 @@ type Result string
 // The results of an attempt (RFC 4252 section 5.1).
 const (
 	Rejected Result = "rejected"
+	Unsigned Result = "accepted, but it could not sign" // a key without its passphrase
 	Partial  Result = "partial success"
 	Accepted Result = "accepted"
 )
 
 // Attempt is one offer of a credential.
 type Attempt struct {
-	Method      string // publickey
-	Type        string // the key's type
-	Fingerprint string // SHA256:...
-	From        string // a path, or "agent"
+	Method      string // publickey, keyboard-interactive or password
+	Type        string // the type of the key or certificate
+	Fingerprint string // SHA256:... of the key
+	From        string // a path, "agent", or where a password comes from
 	Result      Result
 	Allowed     []string // what the server accepts next
 }
 
 // String describes the attempt for people.
 func (a Attempt) String() string {
-	return fmt.Sprintf("%s %s %s from %s", a.Method, a.Type, a.Fingerprint, a.From)
+	words := []string{a.Method}
+	for _, w := range []string{a.Type, a.Fingerprint} {
+		if w != "" {
+			words = append(words, w)
+		}
+	}
+	if a.From != "" {
+		words = append(words, "from "+a.From)
+	}
+	return strings.Join(words, " ")
 }
 
-// Login is one run through authentication: RFC 4252, one key at a time.
+// Login is one run through authentication: RFC 4252, one credential at a time.
+// Next and Done belong to the goroutine of the handshake; the other methods may
+// be called from anywhere.
 type Login struct {
 	// Tried, if not nil, hears of every attempt once the server has answered.
 	Tried func(Attempt)
 
-	mu       sync.Mutex
-	keys     []candidate // not yet offered
+	creds       Credentials
+	ctx         context.Context // of the handshake, since package ssh's callbacks bring none
+	offers      []*offer        // not yet shown
+	current     *offer          // waits for the server's answer, or nil
+	passwords   passwords
+	questions   questions
+	wanted      *fault.Error // what would let the login go on: it outranks other reasons
+	interrupted bool         // in the midst of a method: no other can follow
+	agent       agentKeys
+
+	mu       sync.Mutex // guards what follows
 	problems []*fault.Error
 	attempts []Attempt
-	pending  bool // the last attempt has no answer yet
-	allowed  []string
-	close    func()
+	pending  bool     // the last attempt has no answer yet
+	allowed  []string // by the server, now
+	partials int      // methods that were accepted as one of several
 }
 
 // Begin gathers the keys for one login. The agent's connection ends with ctx,
-// or with Close.
+// or with Close. ctx bounds the questions too.
 func (c Credentials) Begin(ctx context.Context) *Login {
-	l := &Login{}
-	l.keys, l.problems, l.close = c.gather(ctx)
+	l := &Login{creds: c, ctx: ctx}
+	l.offers, l.problems, l.agent = c.gather(ctx, l)
 	return l
 }
 
 // Close ends the agent's connection.
-func (l *Login) Close() { l.close() }
+func (l *Login) Close() { l.agent.close() }
 
 // Next is the ssh.ClientAuthCallback: it notes the answer to the last attempt
-// and offers the next key. Its error is the reason why the login failed.
+// and chooses the next. Its error is the reason why the login failed.
 func (l *Login) Next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.allowed = cleanAll(c.AllowedMethods)
-	result := Rejected
-	if n := len(c.PartialSuccessMethods); n > 0 && n > l.partials() {
-		result = Partial
-	}
-	l.answered(result)
-	if !slices.Contains(c.AllowedMethods, "publickey") || len(l.keys) == 0 {
+	l.note(c)
+	if l.interrupted {
 		return nil, l.failure()
 	}
-	next := l.keys[0]
-	l.keys = l.keys[1:]
-	key := next.signer.PublicKey()
-	l.attempts = append(l.attempts, Attempt{Method: "publickey", Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), From: next.from})
-	l.pending = true
-	return ssh.PublicKeys(next.signer), nil
+	for _, name := range l.creds.methods() {
+		if !slices.Contains(c.AllowedMethods, name) {
+			continue
+		}
+		if method := l.try(name); method != nil {
+			return method, nil
+		}
+	}
+	return nil, l.failure()
+}
+
+// try returns the method, ready with its next credential, or nil when it has
+// none left.
+func (l *Login) try(name string) ssh.AuthMethod {
+	switch name {
+	case methodPublicKey:
+		return l.nextKey()
+	case methodInteractive:
+		return l.nextConversation()
+	case methodPassword:
+		return l.nextPassword()
+	default:
+		return nil
+	}
+}
+
+// note takes in the server's answer to the last attempt.
+func (l *Login) note(c *ssh.ClientAuthContext) {
+	l.mu.Lock()
+	l.allowed = cleanAll(c.AllowedMethods)
+	result := Rejected
+	if n := len(c.PartialSuccessMethods); n > l.partials {
+		l.partials, result = n, Partial
+	}
+	l.mu.Unlock()
+	switch o := l.current; {
+	case o == nil:
+	case !o.shown:
+		l.retract(notShown(o))
+	case o.err != nil:
+		result = Unsigned
+		l.cannotSign(o)
+	case o.signed && result == Rejected:
+		l.creds.Memory.dropSigner(plainKey(o.public))
+	}
+	l.current = nil
+	l.passwords.answered(result, l.creds.Memory)
+	l.answered(result)
+	if result == Partial { // the next method is another factor, with questions of its own
+		l.passwords, l.questions = passwords{}, questions{}
+	}
 }
 
 // Done notes that the server accepted the last attempt, and returns it. It
 // follows a call of Next.
 func (l *Login) Done() Attempt {
+	l.passwords.answered(Accepted, l.creds.Memory)
+	l.answered(Accepted)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.answered(Accepted)
+	if len(l.attempts) == 0 {
+		return Attempt{Method: "none", Result: Accepted}
+	}
 	return l.attempts[len(l.attempts)-1]
 }
 
@@ -100,61 +162,57 @@ func (l *Login) Attempts() []Attempt {
 	return slices.Clone(l.attempts)
 }
 
-func (l *Login) partials() (n int) {
-	for _, a := range l.attempts {
-		if a.Result == Partial {
-			n++
-		}
-	}
-	return n
+// Problems returns what could not be used, also where another credential was
+// accepted: unreadable keys, expired certificates, an agent that is away.
+func (l *Login) Problems() []*fault.Error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.problems)
 }
 
+func (l *Login) problem(f *fault.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.problems = append(l.problems, f)
+}
+
+// want keeps the first reason that somebody can do something about.
+func (l *Login) want(f *fault.Error) {
+	if l.wanted == nil {
+		l.wanted = f
+	}
+}
+
+// attempt opens the record of an attempt.
+func (l *Login) attempt(a Attempt) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attempts, l.pending = append(l.attempts, a), true
+}
+
+// retract takes back an attempt that did not reach the server.
+func (l *Login) retract(why *fault.Error) {
+	l.problem(why)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attempts, l.pending = l.attempts[:len(l.attempts)-1], false
+}
+
+// answered closes the record of the last attempt.
 func (l *Login) answered(r Result) {
+	l.mu.Lock()
 	if !l.pending {
+		l.mu.Unlock()
 		return
 	}
 	l.pending = false
 	last := &l.attempts[len(l.attempts)-1]
 	last.Result, last.Allowed = r, l.allowed
+	told := *last
+	l.mu.Unlock()
 	if l.Tried != nil {
-		l.Tried(*last)
+		l.Tried(told)
 	}
-}
-
-// failure tells why there is nothing left to offer. What the server rejected
-// weighs more than what could not be used here, unless something is locked:
-// then a person can open it.
-func (l *Login) failure() error {
-	accepts := strings.Join(l.allowed, ", ")
-	for _, p := range l.problems {
-		if p.Code == fault.NeedsPassphrase {
-			return p
-		}
-	}
-	var tried []string
-	for _, a := range l.attempts {
-		tried = append(tried, a.String())
-	}
-	switch {
-	case !slices.Contains(l.allowed, "publickey"):
-		return fault.New(fault.AuthRejected, fault.Auth, "the server accepts %s, not publickey", accepts).
-			WithHint("ask the server's administrator to allow PubkeyAuthentication for this account")
-	case len(tried) > 0:
-		return fault.New(fault.AuthRejected, fault.Auth, "server accepts %s; it rejected %s%s", accepts, strings.Join(tried, ", "), l.unused())
-	case len(l.problems) > 0:
-		return l.problems[len(l.problems)-1]
-	default:
-		return fault.New(fault.AuthRejected, fault.Auth, "server accepts %s, and there is no key to offer", accepts).
-			WithHint("make a key with ssh-keygen -t ed25519, or name one in auth.identity_files")
-	}
-}
-
-func (l *Login) unused() string {
-	var b strings.Builder
-	for _, p := range l.problems {
-		b.WriteString("; not used: " + p.Message)
-	}
-	return b.String()
 }
 
 func cleanAll(names []string) []string {
