@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/pem"
 	"errors"
 	"net"
 	"os"
@@ -192,6 +193,17 @@ func TestSecurityKey(t *testing.T) {
 	if o := logIn(t, sshdPlace(d), c); o.err != nil || o.login.Type != ssh.KeyAlgoSKED25519 {
 		t.Errorf("%v, %+v", o.err, o.login)
 	}
+	// The file that ssh-keygen writes holds a handle: the agent has the key.
+	handle := filepath.Join(t.TempDir(), "id_ed25519_sk")
+	write(t, handle, pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("openssh-key-v1\x00")}))
+	write(t, handle+".pub", ssh.MarshalAuthorizedKey(public))
+	c.Files, c.Named, c.IdentitiesOnly = []string{handle}, true, true
+	if o := logIn(t, sshdPlace(d), c); o.err != nil || !strings.HasPrefix(o.login.From, handle) {
+		t.Errorf("%v, %+v", o.err, o.login)
+	}
+	without := c
+	without.Agent = ""
+	logIn(t, sshdPlace(d), without).wants(t, fault.AgentUnavailable, "security key", "ssh-add "+handle)
 	token.refuse = true
 	logIn(t, sshdPlace(d), c).wants(t, fault.AgentUnavailable, "signing", "touched")
 }

@@ -24,7 +24,7 @@ type Question struct {
 }
 
 // Asker asks a person. It returns one answer per prompt, or ErrNobody at once
-// when no person is attached.
+// when no person is attached, and ends with ctx.
 type Asker interface {
 	Ask(ctx context.Context, q Question) ([]string, error)
 }

@@ -68,13 +68,9 @@ func (c Credentials) algorithms(key ssh.PublicKey, from string) ([]string, error
 		WithHint("make a better key: ssh-keygen -t ed25519; for a server that takes nothing else, %s", addAlgorithm(all[0]))
 }
 
-// notShown tells why the server did not get to see a key: it has no signature
-// algorithm in common with us.
+// notShown tells why the server did not get to see a key. That happens to RSA
+// alone: the other types are shown even where the server does not list them.
 func notShown(o *offer) *fault.Error {
-	keyType := plainKey(o.public).Type()
-	if keyType != ssh.KeyAlgoRSA {
-		return fault.New(fault.AuthRejected, fault.Auth, "the server takes no signatures of %s, the key from %s", keyType, o.from)
-	}
 	return fault.New(fault.AuthRejected, fault.Auth, "the server takes signatures of the RSA key from %s with SHA-1 only, which is broken", o.from).
 		WithHint("use another key: ssh-keygen -t ed25519; for a server that takes nothing else, %s", addAlgorithm(ssh.KeyAlgoRSA))
 }

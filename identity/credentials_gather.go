@@ -75,6 +75,9 @@ func (g *gathering) addFile(path string) {
 		g.add(k.public, path, beside, already(k.signer))
 	case k.locked != nil:
 		g.add(k.public, path, beside, func() (ssh.Signer, error) { return g.login.unlock(k) })
+	case k.token:
+		g.problem(fault.New(fault.AgentUnavailable, fault.Auth, "the agent does not have the security key %s", path).
+			WithHint("ssh-add %s", path))
 	default:
 		g.problem(fault.New(fault.AgentUnavailable, fault.Auth, "%s is a public key, and the agent does not have its private half", path).
 			WithHint("ssh-add the private key, or name its file in auth.identity_files"))

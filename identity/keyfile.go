@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/youmark/pkcs8"
@@ -25,6 +26,7 @@ type keyFile struct {
 	public ssh.PublicKey // nil for a locked key that does not show it
 	signer ssh.Signer    // nil for a locked or public key file
 	locked []byte        // the file, where it has a passphrase
+	token  bool          // the handle of a FIDO key, with which the agent signs
 	failed error         // why it stays locked
 }
 
@@ -65,6 +67,8 @@ func (k *keyFile) parsePrivate(data []byte) error {
 		k.lock(data, missing.PublicKey)
 	case err != nil && lockedPKCS8(data) != nil:
 		k.lock(data, nil)
+	case err != nil && isToken(k.publicBeside()):
+		k.public, k.token = k.publicBeside(), true
 	case err != nil:
 		return fault.New(fault.KeyUnreadable, fault.Auth, "%s is not a private key that can be read: %s", k.path, fault.Clean(err.Error()))
 	default:
@@ -76,13 +80,30 @@ func (k *keyFile) parsePrivate(data []byte) error {
 // lock keeps the file until there is a passphrase. Only OpenSSH's form shows
 // its public half; for the others it may lie beside.
 func (k *keyFile) lock(data []byte, public ssh.PublicKey) {
-	k.locked, k.public = data, public
-	if public != nil {
-		return
+	if public == nil {
+		public = k.publicBeside()
 	}
-	if line, err := readSmall(publicPath(k.path)); err == nil {
-		k.public, _, _, _, _ = ssh.ParseAuthorizedKey(line)
+	if k.public, k.token = public, isToken(public); !k.token {
+		k.locked = data
 	}
+}
+
+// publicBeside reads the public half beside the key, or returns nil.
+func (k *keyFile) publicBeside() ssh.PublicKey {
+	line, err := readSmall(publicPath(k.path))
+	if err != nil {
+		return nil
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey(line)
+	if err != nil {
+		return nil
+	}
+	return public
+}
+
+// isToken reports whether a FIDO device holds the key (OpenSSH PROTOCOL.u2f).
+func isToken(public ssh.PublicKey) bool {
+	return public != nil && slices.Contains([]string{ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256}, public.Type())
 }
 
 // unlock opens a locked key. A wrong passphrase is x509.IncorrectPasswordError.
