@@ -74,8 +74,8 @@ func (b binding) slot() slot {
 }
 
 // settle takes the profiles into the set one after the other. One that wants
-// an address of a profile before it is at fault: its last good version comes
-// in, when that has no conflict. First come the profiles that run, then the
+// an address of a profile before it, or closes a circle of jumps, is at fault:
+// its last good version comes in, when that has no conflict. First come the profiles that run, then the
 // rest; in both the unchanged ones before the changed, each by name.
 func (run *reading) settle(found []entry) {
 	ranks := map[string]int{}
@@ -86,17 +86,21 @@ func (run *reading) settle(found []entry) {
 		x, y := a.profile.Name, b.profile.Name
 		return cmp.Or(cmp.Compare(ranks[x], ranks[y]), strings.Compare(x, y))
 	})
-	taken := map[slot][]binding{}
+	taken, jumps := map[slot][]binding{}, jumps{}
+	conflict := func(e entry) *Problem {
+		return cmp.Or(firstConflict(e, taken), run.missingJump(e), jumps.circle(e))
+	}
 	for _, e := range found {
-		if problem := firstConflict(e, taken); problem != nil {
+		if problem := conflict(e); problem != nil {
 			run.report(*problem)
 			last, ok := run.recall(e.profile.Name)
-			if !ok || firstConflict(last, taken) != nil {
+			if !ok || conflict(last) != nil {
 				continue
 			}
 			e = last
 		}
 		run.accept(e)
+		jumps[e.profile.Name] = e.jump.to
 		for _, b := range e.listens {
 			taken[b.slot()] = append(taken[b.slot()], b)
 		}

@@ -27,6 +27,7 @@ func (r *reader) fill(p *Profile, root *node) {
 		r.computed("host_key.update", p.HostKey.Update)
 	}
 	r.nameForwards(p, root)
+	r.judgeHops(p.Server.ProxyJump, root)
 	r.judgeLink(p.Link, root, "link")
 }
 
@@ -46,8 +47,9 @@ func (r *reader) fillServer(p *Profile, root *node) {
 }
 
 func (r *reader) fillAuth(p *Profile, root *node) {
-	p.Auth.IdentityFilesWritten = root.find("auth", "identity_files") != nil
-	if !p.Auth.IdentityFilesWritten && !r.env.System && r.env.Home != "" {
+	files := root.find("auth", "identity_files")
+	p.Auth.IdentityFilesWritten = files != nil && r.isOurs(files.at)
+	if files == nil && !r.env.System && r.env.Home != "" {
 		for _, name := range identityNames() {
 			p.Auth.IdentityFiles = append(p.Auth.IdentityFiles, filepath.Join(r.env.Home, ".ssh", name))
 		}
@@ -59,22 +61,43 @@ func (r *reader) fillAuth(p *Profile, root *node) {
 	}
 }
 
+// isOurs reports whether a place is in the profile or in daemon.toml, and not
+// in a file of ssh_config.
+func (r *reader) isOurs(at place) bool { return at.file == r.file || at.file == daemonFile }
+
 // knownHosts are the files of OpenSSH, led by one that a service can write.
 func (r *reader) knownHosts() []string {
 	var files []string
 	if r.env.System && r.state != "" {
 		files = append(files, filepath.Join(r.state, "known_hosts"))
 	}
-	if r.env.Home != "" {
-		files = append(files, filepath.Join(r.env.Home, ".ssh", "known_hosts"))
+	return append(append(files, r.env.userKnownHosts()...), r.env.systemKnownHosts()...)
+}
+
+func (e Environment) userKnownHosts() []string {
+	if e.Home == "" {
+		return nil
 	}
-	if !r.env.Windows {
-		return append(files, "/etc/ssh/ssh_known_hosts")
+	return []string{filepath.Join(e.Home, ".ssh", "known_hosts")}
+}
+
+func (e Environment) systemKnownHosts() []string {
+	if dir := e.systemSSH(); dir != "" {
+		return []string{filepath.Join(dir, "ssh_known_hosts")}
 	}
-	if data, err := r.env.variable("ProgramData"); err == nil {
-		files = append(files, filepath.Join(data, "ssh", "ssh_known_hosts"))
+	return nil
+}
+
+// systemSSH is OpenSSH's folder for the whole machine, or "".
+func (e Environment) systemSSH() string {
+	if !e.Windows {
+		return "/etc/ssh"
 	}
-	return files
+	data, err := e.variable("ProgramData")
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(data, "ssh")
 }
 
 // nameForwards gives the nameless a name, and reports names used twice.

@@ -13,6 +13,9 @@ type Environment struct {
 	System bool   // the profiles belong to the machine, not to a person
 	Home   string // where ~ is; empty when there is none
 	User   string // the account's name
+	// UserID and Hostname, of this machine, are for the tokens %i, %l and %L of
+	// ssh_config; where they are empty, values with them are left out.
+	UserID, Hostname string
 	// Getenv looks a variable up for ${NAME}; nil means that none is set.
 	Getenv  func(name string) (string, bool)
 	Windows bool // paths and defaults are those of Windows

@@ -50,7 +50,7 @@ func (run *reading) recall(name string) (entry, bool) {
 	}
 	e, problems := run.useProfile(name, profilesFolder+"/"+name+extension, text)
 	e.version = LastGood
-	return e, len(problems) == 0
+	return e, !serious(problems)
 }
 
 // unchanged reports whether e says what the last good version said.

@@ -61,8 +61,7 @@ func (l *Loader) Load() (Set, []Problem) {
 	if !run.ReadOnly {
 		run.keep(complete)
 	}
-	sortProblems(run.problems)
-	return run.set, run.problems
+	return run.set, sortProblems(run.problems)
 }
 
 // LoadFile reads one profile from any path, whatever its name; a relative one
@@ -77,11 +76,13 @@ func (l *Loader) LoadFile(path string) (Set, []Problem) {
 	run := l.begin()
 	run.readDaemon()
 	e, problems := run.readProfile(strings.TrimSuffix(filepath.Base(path), extension), path, file)
-	if len(problems) == 0 {
+	if p := run.missingJump(e); p != nil {
+		problems = append(problems, *p)
+	}
+	if !serious(problems) {
 		run.set.entries = []entry{e}
 	}
-	sortProblems(problems)
-	return run.set, problems
+	return run.set, sortProblems(problems)
 }
 
 func (run *reading) report(problems ...Problem) { run.problems = append(run.problems, problems...) }
@@ -166,10 +167,10 @@ func (run *reading) find(base string) (entry, bool) {
 	}
 	run.present[name] = true
 	e, problems := run.readProfile(name, filepath.Join(run.Dir, profilesFolder, base), file)
-	if len(problems) == 0 {
+	run.report(problems...)
+	if !serious(problems) {
 		return e, true
 	}
-	run.report(problems...)
 	return run.recall(name)
 }
 
@@ -181,20 +182,33 @@ func (run *reading) readProfile(name, path, file string) (entry, []Problem) {
 	return run.useProfile(name, file, text)
 }
 
-// useProfile decodes a profile, whatever it is worth.
+// useProfile decodes a profile, whatever it is worth. What ssh_config says of
+// the way to its server lies under it, as far as that is good.
 func (run *reading) useProfile(name, file string, text []byte) (entry, []Problem) {
-	e := entry{text: text, version: Current, profile: Profile{Name: name}}
 	root, problem := parse(file, text)
 	if problem != nil {
-		return e, []Problem{*problem}
+		return entry{profile: Profile{Name: name}, version: Current, text: text}, []Problem{*problem}
 	}
 	root = root.over(run.defaults)
+	draft, problems := run.consult(file, root)
+	for {
+		e, more := run.decodeProfile(name, file, draft.under(root))
+		e.text = text
+		if !draft.drop(more) {
+			return e, append(append(problems, more...), draft.warnings()...)
+		}
+	}
+}
+
+// decodeProfile makes a profile of a document.
+func (run *reading) decodeProfile(name, file string, root *node) (entry, []Problem) {
+	e := entry{version: Current, profile: Profile{Name: name}}
 	r := run.reader(file)
 	if !r.read(profileTable, root, &e.profile) {
 		return e, r.problems
 	}
 	r.fill(&e.profile, root)
-	e.settings, e.listens = r.settings, bindings(e.profile, root)
+	e.settings, e.listens, e.jump = r.settings, bindings(e.profile, root), jumpOf(e.profile, root)
 	r.judgeListens(e.listens)
 	return e, r.problems
 }

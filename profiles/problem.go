@@ -40,8 +40,14 @@ func (p Problem) Error() string {
 // String is Error.
 func (p Problem) String() string { return p.Error() }
 
-// sortProblems puts problems in the order of files, lines and columns.
-func sortProblems(problems []Problem) {
+// serious reports whether one of the problems is more than a warning.
+func serious(problems []Problem) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return !p.Warning })
+}
+
+// sortProblems puts problems in the order of files, lines and columns, each
+// once: a line of ssh_config may concern several profiles.
+func sortProblems(problems []Problem) []Problem {
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		return cmp.Or(
 			cmp.Compare(a.File, b.File),
@@ -51,6 +57,7 @@ func sortProblems(problems []Problem) {
 			cmp.Compare(a.Message, b.Message),
 		)
 	})
+	return slices.Compact(problems)
 }
 
 // Origin says where a value came from: a file with its line, or "default".

@@ -14,6 +14,10 @@
 // [Diff] compares two sets and returns the smallest list of stops and starts,
 // at the level of one forward.
 //
+// What a profile lacks about the way to its server comes from the entry of
+// ssh_config for it, as far as server.ssh_config says so. A [Draft] is a whole
+// profile made from ssh_config or from PuTTY.
+//
 // The package reads files and keeps last good copies; it never reads the
 // process's environment, which comes in through [Environment].
 package profiles
@@ -50,9 +54,9 @@ type Server struct {
 	Host          string   `toml:"host" required:"true" format:"host"`
 	Port          int      `toml:"port" default:"22" min:"1" max:"65535"`
 	User          string   `toml:"user" auto:"the account's name; required in system profiles" format:"user"`
-	SSHConfig     string   `toml:"ssh_config" default:"none" format:"file-or:auto|none" now:"none"`
-	ProxyJump     []string `toml:"proxy_jump" format:"hop" now:""`
-	Proxy         string   `toml:"proxy" format:"proxy" now:""`
+	SSHConfig     string   `toml:"ssh_config" default:"auto" format:"file-or:auto|none"`
+	ProxyJump     []string `toml:"proxy_jump" format:"hop"`
+	Proxy         string   `toml:"proxy" format:"proxy"`
 	BindAddress   string   `toml:"bind_address" format:"ip"`
 	AddressFamily string   `toml:"address_family" default:"any" enum:"any|inet|inet6"`
 }
@@ -74,19 +78,20 @@ type Link struct {
 
 // Auth is who we are to the server.
 type Auth struct {
-	Methods             []string `toml:"methods" default:"publickey" enum:"publickey|keyboard-interactive|password" now:"publickey"`
+	Methods             []string `toml:"methods" default:"publickey" enum:"publickey|keyboard-interactive|password"`
 	IdentityFiles       []string `toml:"identity_files" auto:"OpenSSH's names that exist, for user profiles" format:"file"`
 	IdentitiesOnly      bool     `toml:"identities_only" auto:"true when identity_files is written"`
-	CertificateFiles    []string `toml:"certificate_files" format:"file" now:""`
+	CertificateFiles    []string `toml:"certificate_files" format:"file"`
 	Agent               string   `toml:"agent" default:"auto" format:"file-or:auto|none"`
-	Passphrase          string   `toml:"passphrase" default:"prompt" format:"secret" now:"prompt"`
-	Password            string   `toml:"password" default:"prompt" format:"secret" now:"prompt"`
-	PublicKeyAlgorithms []string `toml:"public_key_algorithms" format:"algorithm" now:""`
+	Passphrase          string   `toml:"passphrase" default:"prompt" format:"secret"`
+	Password            string   `toml:"password" default:"prompt" format:"secret"`
+	PublicKeyAlgorithms []string `toml:"public_key_algorithms" format:"algorithm"`
 	ForwardAgent        bool     `toml:"forward_agent" default:"false" now:"false"`
-	Answers             []Answer `toml:"answer" now:""`
+	Answers             []Answer `toml:"answer"`
 
-	// IdentityFilesWritten says that a person named IdentityFiles: then a
-	// missing file is a mistake, and else just a name to try.
+	// IdentityFilesWritten says that the profile or daemon.toml names
+	// IdentityFiles: then a missing file is a mistake, and else just a name to
+	// try.
 	IdentityFilesWritten bool
 }
 
@@ -98,11 +103,11 @@ type Answer struct {
 
 // HostKey is how the server proves who it is.
 type HostKey struct {
-	Policy       string   `toml:"policy" default:"strict" enum:"strict|accept-new" now:"strict"`
+	Policy       string   `toml:"policy" default:"strict" enum:"strict|accept-new"`
 	KnownHosts   []string `toml:"known_hosts" auto:"~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts (system: known_hosts in the state folder first)" format:"file"`
 	Fingerprints []string `toml:"fingerprints" format:"fingerprint"`
 	Alias        string   `toml:"alias" format:"host"`
-	Update       bool     `toml:"update" auto:"false; true under accept-new" now:"false"`
+	Update       bool     `toml:"update" auto:"false; true under accept-new"`
 }
 
 // X11 is where the server's graphical programs are shown.

@@ -31,6 +31,7 @@ type entry struct {
 	version  Version
 	settings []Setting
 	listens  []binding // what the enabled forwards bind
+	jump     jump      // the profile that the way leads through, if any
 }
 
 // Setting is one key of a profile with where its value came from.

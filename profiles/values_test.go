@@ -17,7 +17,7 @@ func TestDefaults(t *testing.T) {
 	ssh := filepath.Join("/home/ana", ".ssh")
 	want := profiles.Profile{
 		Name: "lab", Schema: 1, Enabled: true, Start: "always", IdleTimeout: 5 * time.Minute,
-		Server: profiles.Server{Host: "bastion.example.com", Port: 22, User: "ana", SSHConfig: "none", AddressFamily: "any"},
+		Server: profiles.Server{Host: "bastion.example.com", Port: 22, User: "ana", SSHConfig: "auto", AddressFamily: "any"},
 		Link: profiles.Link{ConnectTimeout: 15 * time.Second, Keepalive: 15 * time.Second, KeepaliveMisses: 3,
 			ReconnectMin: 500 * time.Millisecond, ReconnectMax: 30 * time.Second, RefusedRetry: 10 * time.Minute},
 		Auth: profiles.Auth{Methods: []string{"publickey"}, Agent: "auto", Passphrase: "prompt", Password: "prompt",
@@ -167,7 +167,7 @@ func TestKeys(t *testing.T) {
 
 // What is right but not yet done is refused for that reason alone.
 func TestFormats(t *testing.T) {
-	l := folder(t, nil)
+	l := folder(t, map[string]string{"config": ""})
 	for _, test := range []struct {
 		key       string
 		good, bad []string
@@ -176,7 +176,7 @@ func TestFormats(t *testing.T) {
 		{"server.user", []string{"ana", "ana@corp.example"}, []string{"-oProxyCommand", "a b"}},
 		{"server.bind_address", []string{"192.0.2.1", "::1"}, []string{"h"}},
 		{"server.proxy", []string{"socks5://h:1", "http://ana:pw@h:3128", "command:nc %h %p ${NOPE}"}, []string{"command: ", "socks5://h", "http://h:0", "socks5://:1", "http://%zz:1"}},
-		{"server.ssh_config", []string{"auto", "none", "~/.ssh/config"}, []string{"~bob/config"}},
+		{"server.ssh_config", []string{"auto", "none", "config"}, []string{"~bob/config"}},
 		{"auth.passphrase", []string{"prompt", "env:PASS", "file:~/pass", "command:pass show work", "credential:work", "keyring:work"}, []string{"env:", "env:A B", "file:", "file:~bob/x", "command:", "keyring:a/b", "Prompt"}},
 		{"forward.local", nil, []string{"x"}},
 		{"x11.display", []string{":0", "h:10.0"}, []string{"h", ":x"}},

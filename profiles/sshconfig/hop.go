@@ -51,12 +51,13 @@ func (r *reader) route(files []string, depth int) error {
 	if !ok || v.Text == "none" {
 		return nil
 	}
-	if depth > maxDepth {
-		r.skip(v, "the jump hosts lead in a circle", false)
+	names := strings.Split(v.Text, ",")
+	if depth > maxDepth || len(names) > maxDepth {
+		r.skip(v, "the jump hosts lead in a circle, or are too many", false)
 		return nil
 	}
 	var hops []Hop
-	for i, text := range strings.Split(v.Text, ",") {
+	for i, text := range names {
 		h, err := parseHop(text)
 		if err != nil {
 			r.skip(v, err.Error(), false)
