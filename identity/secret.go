@@ -43,7 +43,7 @@ func (s Secret) String() string {
 	case secretPrompt:
 		return secretPrompt
 	case secretCommand:
-		argv, err := splitArgv(name)
+		argv, err := SplitArgv(name)
 		if err != nil || len(argv) == 0 {
 			return secretCommand
 		}

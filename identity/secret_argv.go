@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// splitArgv splits a command line into words as a POSIX shell does, but expands
+// SplitArgv splits a command line into words as a POSIX shell does, but expands
 // nothing: blanks part words, '...' is literal, and within "..." a backslash
 // quotes " and itself. Outside of quotes a backslash quotes a blank, a quote or
 // itself and is otherwise literal, so that C:\bin\pass.exe is one word.
-func splitArgv(line string) ([]string, error) {
+func SplitArgv(line string) ([]string, error) {
 	var argv []string
 	var word strings.Builder
 	inWord, quote := false, byte(0)

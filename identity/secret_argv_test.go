@@ -22,13 +22,13 @@ func TestSplitArgv(t *testing.T) {
 		`$HOME ~ * ; | > & #`:        {"$HOME", "~", "*", ";", "|", ">", "&", "#"},
 		`a\`:                         {`a\`},
 	} {
-		got, err := splitArgv(line)
+		got, err := SplitArgv(line)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %q, %v, want %q", line, got, err, want)
 		}
 	}
 	for _, line := range []string{`'`, `"`, `a'b`, `"a\"`, `'a\'b'`} {
-		if got, err := splitArgv(line); err == nil {
+		if got, err := SplitArgv(line); err == nil {
 			t.Errorf("%s: %q", line, got)
 		}
 	}
@@ -40,7 +40,7 @@ func FuzzSplitArgv(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		argv, err := splitArgv(line)
+		argv, err := SplitArgv(line)
 		if err != nil && !strings.ContainsAny(line, `'"`) {
 			t.Fatalf("%q: %v", line, err)
 		}
@@ -50,7 +50,7 @@ func FuzzSplitArgv(f *testing.F) {
 			double = append(double, `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word)+`"`)
 		}
 		for _, quoted := range [][]string{single, double} {
-			again, err := splitArgv(strings.Join(quoted, " "))
+			again, err := SplitArgv(strings.Join(quoted, " "))
 			if err != nil || !slices.Equal(again, argv) {
 				t.Fatal(fmt.Sprintf("%q: %q, %v, want %q", quoted, again, err, argv))
 			}

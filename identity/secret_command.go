@@ -16,7 +16,7 @@ import (
 // fromCommand runs a program and returns what it printed. At its limit the
 // program and all that it started are killed.
 func (s Source) fromCommand(ctx context.Context, line string) ([]byte, error) {
-	argv, err := splitArgv(line)
+	argv, err := SplitArgv(line)
 	if err != nil {
 		return nil, err
 	}
