@@ -16,6 +16,8 @@ import (
 type conn struct {
 	link   *Link
 	target Target
+	below  *conn  // to the jump host that carries this one alone, or nil
+	name   string // of a jump host, for its events; "" for the target
 	wire   *wire
 	ssh    ssh.Conn
 	peer   Peer
@@ -23,6 +25,7 @@ type conn struct {
 	channels <-chan ssh.NewChannel
 	incoming <-chan *ssh.Request
 	outgoing chan globalRequest
+	rotated  chan []byte // payloads of hostkeys-00@openssh.com; holds one
 
 	rtt  atomic.Int64 // of the last keepalive, in nanoseconds
 	dead chan struct{}
@@ -35,28 +38,45 @@ type conn struct {
 	listeners []*listener
 }
 
-func newConn(l *Link, t Target, w *wire, sc ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request, peer Peer) *conn {
+func newConn(h *hop, sc ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *conn {
 	return &conn{
-		link: l, target: t, wire: w, ssh: sc, peer: peer,
+		link: h.link, target: h.target, below: h.below, name: h.name, wire: h.wire, ssh: sc, peer: h.peer(sc),
 		channels: channels, incoming: requests,
 		outgoing: make(chan globalRequest, 1024),
+		rotated:  make(chan []byte, 1),
 		dead:     make(chan struct{}),
+	}
+}
+
+// start runs what every connection needs, that to a jump host too.
+func (c *conn) start() {
+	for _, part := range []func(){c.acceptChannels, c.answerRequests, c.sendRequests, c.updateHostKeys, c.watch} {
+		c.spawn(part)
 	}
 }
 
 // serve runs the connection until it dies or ctx ends, and returns why, when
 // all its goroutines are over.
 func (c *conn) serve(ctx context.Context) error {
-	for _, part := range []func(){c.acceptChannels, c.answerRequests, c.sendRequests, c.watch, c.keepalive} {
-		c.spawn(part)
-	}
+	c.start()
+	c.spawn(c.keepalive)
 	select {
 	case <-ctx.Done():
 		c.fail(context.Cause(ctx))
 	case <-c.dead:
 	}
-	c.work.Wait()
+	c.end(nil)
 	return c.why
+}
+
+// end closes the connection and those to the jump hosts below it, and returns
+// when all their goroutines are over. A nil conn has none.
+func (c *conn) end(why error) {
+	for ; c != nil; c = c.below {
+		c.fail(why)
+		c.work.Wait()
+		why = errLeft
+	}
 }
 
 // spawn runs part as one of the connection's goroutines, unless the connection
@@ -113,7 +133,15 @@ func (c *conn) watch() {
 	if readErr := c.wire.err(); readErr != nil {
 		err = readErr // the reason below x/crypto's
 	}
+	if lost := c.below.lost(); lost != nil {
+		err = lost
+	}
 	c.fail(lostError(err))
+}
+
+// tell tells of a step; a jump host's detail names the hop.
+func (c *conn) tell(step fault.Step, message, detail string) {
+	c.link.stepAt(c.name, step, message, detail)
 }
 
 // acceptChannels hands off every channel that the server opens. Nothing here
@@ -124,7 +152,7 @@ func (c *conn) acceptChannels() {
 		case forwardedTCPIP:
 			c.acceptForwarded(nc)
 		default:
-			c.link.step(fault.Session, "rejected a channel nobody asked for", fault.Clean(nc.ChannelType()))
+			c.tell(fault.Session, "rejected a channel nobody asked for", fault.Clean(nc.ChannelType()))
 			nc.Reject(ssh.UnknownChannelType, "not asked for")
 		}
 	}
@@ -134,6 +162,9 @@ func (c *conn) acceptChannels() {
 // OpenSSH's server takes a refusal as the answer to its own keepalive.
 func (c *conn) answerRequests() {
 	for r := range c.incoming {
+		if r.Type == hostKeysRequest {
+			c.hearHostKeys(r.Payload)
+		}
 		if r.WantReply {
 			r.Reply(false, nil)
 		}

@@ -3,29 +3,48 @@ package link
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"sync"
-	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"tunneld/fault"
 	"tunneld/identity"
 )
 
-// clientVersion is our identification string (RFC 4253 section 4.2).
-const clientVersion = "SSH-2.0-tunneld"
+// errLeft ends a jump host's connection when what went through it is over.
+var errLeft = errors.New("no longer needed")
 
-// bannerLimit is how many banners (RFC 4252 section 5.4) one login may bring.
-const bannerLimit = 20
-
-// errSlow ends an attempt at its deadline.
-var errSlow = errors.New("no answer in time")
-
-// connect runs steps 1 to 3 under one deadline. Its errors are *fault.Error,
-// unless ctx ended.
+// connect runs steps 1 to 3 of every server on the way, each reached through
+// the one before it. Its errors are *fault.Error, unless ctx ended.
 func (l *Link) connect(ctx context.Context, t Target) (*conn, error) {
+	var below *conn
+	hops := t.hops()
+	for i, server := range hops {
+		h := &hop{link: l, target: server, below: below, step: fault.Version, offer: server.Algorithms.resolve()}
+		isJump := i < len(hops)-1
+		if isJump {
+			h.name = server.name()
+		}
+		c, err := h.reach(ctx)
+		switch {
+		case err == nil && isJump:
+			c.start()
+		case err != nil:
+			below.end(errLeft)
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			if isJump {
+				err = jumpError(server, err)
+			}
+			return nil, err
+		}
+		below = c
+	}
+	return below, nil
+}
+
+// reach connects to one server, under its own deadline.
+func (h *hop) reach(ctx context.Context) (*conn, error) {
+	l, t := h.link, h.target
 	if l.Admit != nil {
 		leave, err := l.Admit(ctx, t.address())
 		if err != nil {
@@ -33,183 +52,123 @@ func (l *Link) connect(ctx context.Context, t Target) (*conn, error) {
 		}
 		defer leave()
 	}
-	limit := t.ConnectTimeout
-	if limit <= 0 {
-		limit = 15 * time.Second
-	}
-	timed, cancel := context.WithTimeoutCause(ctx, limit, errSlow)
-	defer cancel()
 	known, err := t.HostKeys.Lookup(t.Host, t.Port)
 	if err != nil {
 		return nil, err
 	}
 	for _, bad := range known.Bad {
-		l.step(fault.HostKey, "known_hosts line skipped", bad.String())
+		h.tell(fault.HostKey, "known_hosts line skipped", bad.String())
 	}
-	raw, err := l.transport(timed, t)
+	ctx, h.deadline = withDeadline(ctx, t.connectTimeout())
+	defer h.deadline.end()
+	raw, err := h.transport(ctx)
 	if err != nil {
-		return nil, dialError(timed, t, err)
+		return nil, dialError(ctx, t, err)
 	}
-	l.step(fault.Connect, "connected", raw.RemoteAddr().String())
-	c, err := l.handshake(timed, t, known, raw)
-	if err != nil && ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return c, err
+	h.tell(fault.Connect, "connected", raw.RemoteAddr().String())
+	h.known, h.wire = known, newWire(raw, l.now)
+	h.wire.opening = h.hear
+	return h.shakeHands(ctx)
 }
 
-// transport opens the byte stream to the server.
-func (l *Link) transport(ctx context.Context, t Target) (net.Conn, error) {
-	network := map[string]string{"inet": "tcp4", "inet6": "tcp6"}[t.AddressFamily]
+// transport opens the byte stream to the server: through the hop below, or out
+// of this machine.
+func (h *hop) transport(ctx context.Context) (net.Conn, error) {
+	t, network := h.target, map[string]string{"inet": "tcp4", "inet6": "tcp6"}[h.target.AddressFamily]
 	if network == "" {
 		network = "tcp"
 	}
-	if l.DialContext != nil {
-		return l.DialContext(ctx, network, t.address())
-	}
-	d := net.Dialer{}
-	if t.BindAddress != "" {
-		local, err := net.ResolveTCPAddr(network, net.JoinHostPort(t.BindAddress, "0"))
-		if err != nil {
-			return nil, err
-		}
-		d.LocalAddr = local
-	}
-	return d.DialContext(ctx, network, t.address())
-}
-
-// handshake is what happens on the transport up to the end of authentication.
-type handshake struct {
-	link   *Link
-	target Target
-	known  *identity.Known
-	wire   *wire
-	offer  Algorithms
-
-	mu      sync.Mutex      // guards what follows: a rekeying calls verify again
-	login   *identity.Login // nil before authentication
-	step    fault.Step      // the step that was begun last
-	key     ssh.PublicKey
-	verdict identity.Verdict
-	keyErr  error // why the host key was not accepted
-	banners int
-}
-
-func (l *Link) handshake(ctx context.Context, t Target, known *identity.Known, raw net.Conn) (*conn, error) {
-	h := &handshake{link: l, target: t, known: known, wire: newWire(raw, l.now), step: fault.Version, offer: t.Algorithms.resolve()}
-	stop := context.AfterFunc(ctx, func() { h.wire.Close() }) // jump hosts know no deadlines
-	defer stop()
-	defer h.endLogin()
-	sc, channels, requests, err := ssh.NewClientConn(h.wire, t.address(), h.config(ctx))
-	if err != nil {
-		h.wire.Close()
-		return nil, h.explain(ctx, err)
-	}
-	if !stop() { // the deadline came with the last byte
-		sc.Close()
-		return nil, h.explain(ctx, errSlow)
-	}
-	peer := h.peer(sc)
-	l.step(fault.Auth, "authenticated", peer.Login.String())
-	return newConn(l, t, h.wire, sc, channels, requests, peer), nil
-}
-
-func (h *handshake) config(ctx context.Context) *ssh.ClientConfig {
-	return &ssh.ClientConfig{
-		Config: ssh.Config{
-			KeyExchanges: h.offer.KeyExchanges,
-			Ciphers:      h.offer.Ciphers,
-			MACs:         h.offer.MACs,
-		},
-		User:              h.target.User,
-		ClientVersion:     clientVersion,
-		HostKeyAlgorithms: h.known.Algorithms(h.offer.HostKeys),
-		HostKeyCallback:   h.verify,
-		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-			return h.authenticate(ctx, c)
-		},
-		BannerCallback: h.banner,
+	switch {
+	case h.below != nil:
+		return h.throughHop(ctx)
+	case h.link.DialContext != nil:
+		return h.link.DialContext(ctx, network, t.address())
+	case t.Proxy != "":
+		return h.throughProxy(ctx, network)
+	default:
+		return h.dialTCP(ctx, network, t.address())
 	}
 }
 
-// verify is the ssh.HostKeyCallback. It runs at the first key exchange and at
-// every later one, where the key must be the same.
-func (h *handshake) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.key != nil {
-		if string(h.key.Marshal()) != string(key.Marshal()) {
-			return fault.New(fault.HostKeyChanged, fault.HostKey, "the server changed its host key within the connection")
-		}
+// throughHop opens a direct-tcpip channel from the hop below to this one.
+func (h *hop) throughHop(ctx context.Context) (net.Conn, error) {
+	s, err := h.below.dial(ctx, h.target.Host, h.target.Port, nil)
+	switch lost := h.below.lost(); {
+	case err == nil:
+		return throughHop{s, h.below}, nil
+	case lost != nil:
+		return nil, lost
+	case ctx.Err() != nil:
+		err = fault.New(fault.TargetTimeout, fault.Connect, "%s: no answer within %s", h.target.address(), h.target.connectTimeout())
+	}
+	return nil, jumpError(h.below.target, err)
+}
+
+// throughHop is a stream that a jump host carries for one connection alone.
+type throughHop struct {
+	net.Conn
+	hop *conn
+}
+
+// Close ends the jump host's connection from its transport on: closing the
+// stream alone could block in a connection that is stuck.
+func (s throughHop) Close() error {
+	if !s.hop.isDead() { // else it has a reason of its own
+		s.hop.fail(errLeft)
+	}
+	return nil
+}
+
+// lost returns why the connection to a jump host ended by itself, or nil.
+func (c *conn) lost() error {
+	if c == nil || !c.isDead() {
 		return nil
 	}
-	h.step = fault.HostKey
-	verdict, err := h.known.Check(key, h.link.now())
-	if err != nil {
-		h.keyErr = err
+	<-c.dead
+	if errors.Is(c.why, errLeft) {
+		return nil
+	}
+	return jumpError(c.target, c.why)
+}
+
+// jumpError says which hop failed, and with what code of its own. The first hop
+// that is named stays.
+func jumpError(hop Target, err error) error {
+	f := fault.As(err)
+	switch {
+	case f == nil:
+		return fault.New(fault.JumpFailed, fault.Connect, "%s: %w", hop.name(), err)
+	case f.Code == fault.JumpFailed:
 		return err
 	}
-	h.key, h.verdict = key, verdict
-	h.link.step(fault.HostKey, "host key verified", verdict.Type+" "+verdict.Fingerprint+" "+verdict.Source)
-	return nil
-}
-
-// authenticate is the ssh.ClientAuthCallback. Only here, behind a verified host
-// key, are keys read and the agent asked.
-func (h *handshake) authenticate(ctx context.Context, c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-	h.mu.Lock()
-	if h.login == nil {
-		h.step = fault.Auth
-		h.login = h.target.Credentials.Begin(ctx)
-		h.login.Tried = h.tried
+	step := f.Step
+	if step == fault.Forward || step == "" { // the stream through the hop, or the hop itself
+		step = fault.Connect
 	}
-	login := h.login
-	h.mu.Unlock()
-	return login.Next(c)
+	return fault.New(fault.JumpFailed, step, "%s: %w", hop.name(), err).WithHint("%s", fault.HintOf(err))
 }
 
-func (h *handshake) endLogin() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.login != nil {
-		h.login.Close()
+// reaction is what the link does about err: for a hop that failed, what its own
+// code asks for.
+func reaction(err error) fault.Reaction {
+	f := fault.As(err)
+	for f != nil && f.Code == fault.JumpFailed && fault.As(f.Err) != nil {
+		f = fault.As(f.Err)
 	}
-}
-
-// banner is the ssh.BannerCallback.
-func (h *handshake) banner(text string) error {
-	h.mu.Lock()
-	h.banners++
-	n := h.banners
-	h.mu.Unlock()
-	if n > bannerLimit {
-		return fmt.Errorf("more than %d banners", bannerLimit)
+	if f == nil {
+		return fault.Retry
 	}
-	h.link.step(fault.Auth, "banner", fault.Clean(text))
-	return nil
+	return f.Code.Reaction()
 }
 
-func (h *handshake) tried(a identity.Attempt) {
+// tell tells of a step; a jump host's detail names the hop.
+func (h *hop) tell(step fault.Step, message, detail string) {
+	h.link.stepAt(h.name, step, message, detail)
+}
+
+// tried hears of an attempt at authentication.
+func (h *hop) tried(a identity.Attempt) {
 	if a.Result != identity.Accepted {
-		h.link.step(fault.Auth, "authentication attempt", a.String()+": "+string(a.Result))
+		h.tell(fault.Auth, "authentication attempt", a.String()+": "+string(a.Result))
 	}
-}
-
-func (h *handshake) peer(sc ssh.Conn) Peer {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	p := Peer{
-		Address: h.wire.RemoteAddr().String(),
-		Version: fault.Clean(string(sc.ServerVersion())),
-		HostKey: h.verdict,
-		Login:   identity.Attempt{Method: "none", Result: identity.Accepted},
-	}
-	if h.login != nil {
-		p.Login = h.login.Done()
-	}
-	if m, ok := sc.(ssh.AlgorithmsConnMetadata); ok {
-		a := m.Algorithms()
-		p.KeyExchange, p.Cipher = a.KeyExchange, a.Read.Cipher
-	}
-	return p
 }

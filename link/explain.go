@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -33,7 +32,9 @@ func dialError(ctx context.Context, t Target, err error) error {
 		return fault.New(fault.ConnectRefused, fault.Connect, "%w", err)
 	case isUnreachable(err):
 		return fault.New(fault.Unreachable, fault.Connect, "%w", err)
-	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
+	case ctx.Err() != nil:
+		return fault.New(fault.ConnectTimeout, fault.Connect, "%s: no answer within %s", t.address(), t.connectTimeout())
+	case errors.As(err, &timeout) && timeout.Timeout():
 		return fault.New(fault.ConnectTimeout, fault.Connect, "%w", err)
 	default:
 		return fault.New(fault.Unreachable, fault.Connect, "%w", err)
@@ -42,7 +43,7 @@ func dialError(ctx context.Context, t Target, err error) error {
 
 // explain names the reason why the handshake failed. x/crypto's errors are
 // mostly untyped, so what the wire saw and how far it came decide.
-func (h *handshake) explain(ctx context.Context, err error) error {
+func (h *hop) explain(ctx context.Context, err error) error {
 	h.mu.Lock()
 	step, keyErr, tried := h.step, h.keyErr, triedSoFar(h.login)
 	h.mu.Unlock()
@@ -59,9 +60,11 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil && len(greeting) > 0 && !isSSH:
 		return notSSH(greeting)
 	case ctx.Err() != nil:
-		return fault.New(fault.HandshakeTimeout, step, "no answer within %s%s", h.limit(), tried)
+		return fault.New(fault.HandshakeTimeout, step, "no answer within %s%s", h.target.connectTimeout(), tried)
 	case fault.As(err) != nil:
 		return fault.As(err)
+	case fault.As(h.wire.err()) != nil: // a proxy's last words
+		return fault.As(h.wire.err())
 	case errors.As(err, &negotiation):
 		return noCommonAlgorithm(negotiation)
 	case !isSSH && len(greeting) > 0:
@@ -75,13 +78,6 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 	default:
 		return fault.New(fault.ClosedByServer, step, "%s", fault.Clean(err.Error()))
 	}
-}
-
-func (h *handshake) limit() time.Duration {
-	if h.target.ConnectTimeout > 0 {
-		return h.target.ConnectTimeout
-	}
-	return 15 * time.Second
 }
 
 // triedSoFar lists the attempts at authentication, for a server that broke off.

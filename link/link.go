@@ -4,7 +4,9 @@
 // A [Link] dials its [Target] (steps 1 to 3 of the connection: transport and
 // host key, encryption, authentication), watches the connection with
 // keepalives, and when it is lost dials again, for ever and politely. Serve is
-// that life; what it goes through is told as [Event] and kept as [Status].
+// that life; what it goes through is told as [Event] and kept as [Status]. The
+// way there may lead through jump hosts and a proxy: each hop goes through the
+// same three steps, and all belong to the one connection. Trace goes it once.
 //
 // Dial and Listen are what forwards need, with one contract: they wait until
 // the link is up. A listener fails when its connection dies, and whoever
@@ -16,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,17 +29,22 @@ import (
 
 // Target is everything that one connection needs to know.
 type Target struct {
-	Host          string
-	Port          int
-	User          string
-	BindAddress   string // the local address to dial from; "" lets the system choose
-	AddressFamily string // "inet" or "inet6"; anything else means both
+	Host string
+	Port int
+	User string
 
-	HostKeys    identity.HostKeys
-	Credentials identity.Credentials
-	Algorithms  Algorithms
+	Jumps         []Target // jump hosts, the first hop first; what is said of the first dial and of the life of the connection does not count of them
+	Proxy         string   // of the first dial: "", socks5://[user:pw@]host:port, http://[user:pw@]host:port, or command:ARGV with %h, %p and %%
+	Environ       []string // of the proxy's command
+	BindAddress   string   // of the first dial; "" lets the system choose
+	AddressFamily string   // of the first dial: "inet" or "inet6"; anything else means both
 
-	ConnectTimeout  time.Duration // steps 1 to 3 together; 0 means 15 s
+	HostKeys       identity.HostKeys
+	UpdateHostKeys bool // learn the keys that the server rotates to
+	Credentials    identity.Credentials
+	Algorithms     Algorithms
+
+	ConnectTimeout  time.Duration // steps 1 to 3 together, without the time that a person is asked; 0 means 15 s
 	Keepalive       time.Duration // 0 means 15 s
 	KeepaliveMisses int           // unanswered keepalives after which the connection is lost is this plus the first
 	Backoff         Backoff       // between attempts
@@ -45,6 +53,27 @@ type Target struct {
 
 // address is the server's host:port.
 func (t Target) address() string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
+
+// hops are the servers on the way and, at its end, t itself. Of a jump host
+// counts what says who it is and who we are; the way out of this machine and
+// the life of the connection are t's.
+func (t Target) hops() []Target {
+	all := append(slices.Clone(t.Jumps), t)
+	all[0].Proxy, all[0].Environ = t.Proxy, t.Environ
+	all[0].BindAddress, all[0].AddressFamily = t.BindAddress, t.AddressFamily
+	return all
+}
+
+// name is the server as a person would write it: user@host:port.
+func (t Target) name() string { return t.User + "@" + t.address() }
+
+// connectTimeout is how long steps 1 to 3 may take.
+func (t Target) connectTimeout() time.Duration {
+	if t.ConnectTimeout > 0 {
+		return t.ConnectTimeout
+	}
+	return 15 * time.Second
+}
 
 // settled is how long a connection must have been up for the next failure to
 // count as the first.
@@ -55,11 +84,12 @@ type Link struct {
 	// Events, if not nil, hears every step and change of state, in order. It
 	// must not block, nor call the link.
 	Events func(Event)
-	// DialContext opens the transport; nil means a net.Dialer with the
-	// target's BindAddress and AddressFamily.
+	// DialContext opens the transport to the first server, in the place of the
+	// target's Proxy, BindAddress and AddressFamily; nil means that those count.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// Admit waits until an attempt at the server (host:port) may begin; leave is
-	// called when the attempt is authenticated or has failed. nil means at once.
+	// Admit waits until an attempt at a server (host:port), a jump host too, may
+	// begin; leave is called when it is authenticated or has failed. nil means
+	// at once.
 	Admit func(ctx context.Context, server string) (leave func(), err error)
 	// Now, After and Rand are the clock and the dice (see Backoff); nil means
 	// the real ones.
@@ -157,7 +187,7 @@ func (l *Link) rest(ctx context.Context, err error, failures int, before string)
 	target := l.Target()
 	var timer <-chan time.Time
 	state, wait := Waiting, target.Backoff.Wait(failures, l.Rand)
-	switch fault.CodeOf(err).Reaction() {
+	switch reaction(err) {
 	case fault.Refuse:
 		state, wait = Refused, target.refusedRetry(l.Rand)
 	case fault.Ask:
@@ -172,7 +202,7 @@ func (l *Link) rest(ctx context.Context, err error, failures int, before string)
 	var look <-chan time.Time
 	agent := ""
 	if state != Waiting {
-		agent = target.Credentials.AgentSignature(ctx)
+		agent = target.agentSignature(ctx)
 		look = l.after(lookAgain)
 	}
 	for {
@@ -184,7 +214,7 @@ func (l *Link) rest(ctx context.Context, err error, failures int, before string)
 		case <-timer:
 			return
 		case <-look:
-			if target.filesSignature() != before || target.Credentials.AgentSignature(ctx) != agent {
+			if target.filesSignature() != before || target.agentSignature(ctx) != agent {
 				return
 			}
 			look = l.after(lookAgain)
@@ -198,7 +228,20 @@ const lookAgain = 2 * time.Second
 
 // filesSignature changes when a file does that decides about a login.
 func (t Target) filesSignature() string {
-	return identity.FilesSignature(t.HostKeys.Files) + identity.FilesSignature(t.Credentials.Files)
+	signature := ""
+	for _, hop := range t.hops() {
+		signature += identity.FilesSignature(hop.HostKeys.Files) + identity.FilesSignature(hop.Credentials.WatchedFiles())
+	}
+	return signature
+}
+
+// agentSignature changes when the keys in an agent do.
+func (t Target) agentSignature(ctx context.Context) string {
+	signature := ""
+	for _, hop := range t.hops() {
+		signature += hop.Credentials.AgentSignature(ctx)
+	}
+	return signature
 }
 
 // refusedRetry is the wait after a refusal, spread by a tenth so that many

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"tunneld/fault"
@@ -131,9 +132,24 @@ func (l *Link) rise(c *conn) {
 
 // step tells that a step is done. It does not change the state.
 func (l *Link) step(step fault.Step, message, detail string) {
+	l.report(Event{Step: step, Message: message, Detail: detail})
+}
+
+// report tells an event of now that does not change the state.
+func (l *Link) report(e Event) {
 	l.telling.Lock()
 	defer l.telling.Unlock()
-	l.tell(Event{Time: l.now(), Step: step, Message: message, Detail: detail})
+	e.Time = l.now()
+	l.tell(e)
+}
+
+// stepAt is step for a jump host of that name, which leads the detail; "" is
+// the target.
+func (l *Link) stepAt(hop string, step fault.Step, message, detail string) {
+	if hop != "" {
+		detail = strings.TrimSpace(hop + ": " + detail)
+	}
+	l.step(step, message, detail)
 }
 
 func (l *Link) tell(e Event) {

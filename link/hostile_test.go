@@ -1,0 +1,119 @@
+package link_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"tunneld/fault"
+	"tunneld/internal/sshserver"
+	"tunneld/internal/sshtest"
+	"tunneld/link"
+)
+
+// forever sends text until the client has enough.
+func forever(first, text string) func(net.Conn) {
+	return func(c net.Conn) {
+		io.WriteString(c, first)
+		for {
+			if _, err := io.WriteString(c, text); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// hugeInit is a KEXINIT of a mebibyte.
+func hugeInit() string {
+	body := append([]byte{8, 20}, bytes.Repeat([]byte{'a'}, 1<<20)...)
+	return "SSH-2.0-Huge\r\n" + string(binary.BigEndian.AppendUint32(nil, uint32(len(body)))) + string(body)
+}
+
+// Each ends with a code, in bounded time and memory, and is tried again.
+func TestHostileOpenings(t *testing.T) {
+	sshtest.Leaks(t)
+	_, key := sshtest.NewKey(t)
+	none := sshtest.KnownHosts(t, "127.0.0.1:1")
+	for what, test := range map[string]struct {
+		serve func(net.Conn)
+		code  fault.Code
+	}{
+		"a line without end":   {forever("", strings.Repeat("x", 4096)), fault.NotSSH},
+		"lines without end":    {forever("", "patience\r\n"), fault.NotSSH},
+		"a version of 64 KiB":  {forever("SSH-2.0-", strings.Repeat("x", 4096)), fault.ClosedByServer},
+		"a mebibyte of KEX":    {sshtest.Saying(hugeInit()), fault.ClosedByServer},
+		"noise after version":  {forever("SSH-2.0-Noise\r\n", "noise"), fault.ClosedByServer},
+		"escapes in a version": {sshtest.Saying("SSH-2.0-\x1b[31mRed\r\n"), fault.HandshakeTimeout},
+	} {
+		t.Run(what, func(t *testing.T) {
+			tg := target(t, sshtest.Script(t, test.serve).Addr, "ana", key, none)
+			tg.ConnectTimeout = time.Second
+			l, r := serve(t, tg)
+			err := failure(t, l)
+			if fault.CodeOf(err) != test.code || len(err.Error()) > 1000 {
+				t.Errorf("%v, want %s", err, test.code)
+			}
+			if strings.Contains(r.text(), "\x1b") {
+				t.Errorf("an escape is told: %q", r.text())
+			}
+			await(t, l, link.Connecting)
+		})
+	}
+}
+
+func TestEndlessBanners(t *testing.T) {
+	sshtest.Leaks(t)
+	own, _ := sshtest.NewKey(t)
+	_, key := sshtest.NewKey(t)
+	srv := &sshserver.Server{
+		Banner: func(string) string { return strings.Repeat("read this \x1b[2J\n", 1000) },
+		PublicKey: func(string, ssh.PublicKey) error {
+			return &ssh.BannerError{Err: io.ErrUnexpectedEOF, Message: "and this"}
+		},
+	}
+	srv.SetHostKeys(own)
+	sshtest.Serve(t, srv)
+	l, r := serve(t, target(t, srv.Addr(), "ana", key, sshtest.KnownHosts(t, srv.Addr(), own.PublicKey())))
+	await(t, l, link.Refused)
+	for _, b := range r.details("banner") {
+		if len(b) > 1000 || strings.Contains(b, "\x1b") {
+			t.Errorf("banner of %d bytes: %.100q", len(b), b)
+		}
+	}
+}
+
+// A signer whose public key is larger than any real one.
+type hugeKey struct {
+	ssh.Signer
+	size int
+}
+
+func (k hugeKey) PublicKey() ssh.PublicKey { return hugePublic{k.Signer.PublicKey(), k.size} }
+
+type hugePublic struct {
+	ssh.PublicKey
+	size int
+}
+
+func (k hugePublic) Marshal() []byte {
+	return append(k.PublicKey.Marshal(), make([]byte, k.size)...)
+}
+
+func TestHugeHostKey(t *testing.T) {
+	sshtest.Leaks(t)
+	own, _ := sshtest.NewKey(t)
+	_, key := sshtest.NewKey(t)
+	srv := &sshserver.Server{}
+	srv.SetHostKeys(hugeKey{own, 200 << 10})
+	sshtest.Serve(t, srv)
+	l, _ := serve(t, target(t, srv.Addr(), "ana", key, sshtest.KnownHosts(t, srv.Addr(), own.PublicKey())))
+	if err := failure(t, l); fault.As(err) == nil || len(err.Error()) > 1000 || len(srv.Attempts()) > 0 {
+		t.Errorf("%v", err)
+	}
+}

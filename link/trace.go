@@ -1,0 +1,70 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+
+	"tunneld/fault"
+)
+
+// Trial is what a trace tries on the connection, once it is authenticated.
+type Trial struct {
+	Listen bool   // ask the server to listen on Host, on a port of its choice, and cancel that at once; Port does not count
+	Host   string // else open a stream to Host and Port as the server sees them, and close it at once
+	Port   int
+}
+
+// Trace connects once, makes the trials and closes the connection; the steps
+// are told as events, as in Serve. The link must not be served. Its error is
+// the connection's, or that of the trials that failed, joined.
+func (l *Link) Trace(ctx context.Context, trials ...Trial) (err error) {
+	defer fault.Recover(&err)
+	c, err := l.connect(ctx, l.Target())
+	if err != nil {
+		return err
+	}
+	defer c.end(ErrDown)
+	c.start()
+	var failures []error
+	for _, t := range trials {
+		failures = append(failures, c.try(ctx, t))
+	}
+	return errors.Join(failures...)
+}
+
+func (c *conn) try(ctx context.Context, t Trial) error {
+	message, address := "stream opened", net.JoinHostPort(t.Host, strconv.Itoa(t.Port))
+	var err error
+	if t.Listen {
+		message = "server listens"
+		address, err = c.tryListen(ctx, t.Host)
+	} else {
+		err = c.tryDial(ctx, t)
+	}
+	if err != nil {
+		c.link.report(Event{Step: fault.Forward, Message: "trial failed", Detail: address, Err: err})
+		return err
+	}
+	c.tell(fault.Forward, message, address)
+	return nil
+}
+
+func (c *conn) tryDial(ctx context.Context, t Trial) error {
+	s, err := c.dial(ctx, t.Host, t.Port, nil)
+	if err == nil {
+		s.Close()
+	}
+	return err
+}
+
+// tryListen returns the address that the server picked.
+func (c *conn) tryListen(ctx context.Context, host string) (string, error) {
+	ln, err := c.listen(ctx, forwardAddr{Host: host})
+	if err != nil {
+		return host, err
+	}
+	defer ln.Close()
+	return ln.Addr().String(), nil
+}

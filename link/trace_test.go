@@ -1,0 +1,91 @@
+package link_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"tunneld/fault"
+	"tunneld/internal/sshtest"
+	"tunneld/link"
+)
+
+// once are the messages of the events, each once in a row.
+func (r *recorder) once() (all []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.events {
+		all = append(all, e.Message)
+	}
+	return slices.Compact(all)
+}
+
+func trace(t *testing.T, tg link.Target, trials ...link.Trial) (*recorder, error) {
+	t.Helper()
+	l, r := link.New(tg), &recorder{}
+	l.Events = r.add
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := l.Trace(ctx, trials...)
+	if s := l.Status().State; s != link.Down {
+		t.Errorf("the link is %s", s)
+	}
+	return r, err
+}
+
+func TestTrace(t *testing.T) {
+	sshtest.Leaks(t)
+	d, backend := sshtest.StartSSHD(t), sshtest.Echo(t)
+	tg := sshdTarget(t, d)
+	tg.Host = "localhost"
+	wrong, path := sshtest.NewKey(t)
+	tg.Credentials.Files = []string{path, d.ClientKey}
+	r, err := trace(t, tg, link.Trial{Host: "127.0.0.1", Port: portOf(t, backend.Addr)}, link.Trial{Listen: true, Host: "localhost"}, link.Trial{Host: "127.0.0.1", Port: 1})
+	if fault.CodeOf(err) != fault.TargetRefused {
+		t.Errorf("%v, want the refusal of port 1", err)
+	}
+	want := []string{"resolved", "connected", "versions exchanged", "server offers", "algorithms agreed", "host key verified",
+		"authentication attempt", "authenticated", "stream opened", "server listens", "trial failed"}
+	got := slices.DeleteFunc(r.once(), func(m string) bool { return m == "address did not answer" }) // ::1
+	if !slices.Equal(got, want) {
+		t.Errorf("steps\n%q, want\n%q", got, want)
+	}
+	for message, words := range map[string]string{
+		"versions exchanged":     "SSH-2.0-OpenSSH_",
+		"server offers":          "kex ",
+		"algorithms agreed":      " ssh-ed25519 " + ssh.CipherAES128GCM,
+		"host key verified":      d.KnownHosts + ":1",
+		"authentication attempt": ssh.FingerprintSHA256(wrong.PublicKey()),
+		"authenticated":          d.ClientKey,
+	} {
+		if all := r.details(message); len(all) == 0 || !strings.Contains(all[0], words) {
+			t.Errorf("%s: %q, want %q", message, all, words)
+		}
+	}
+}
+
+// The agreement that is told, which follows the rule, is the one that package ssh
+// came to.
+func TestAgreedIsTrue(t *testing.T) {
+	sshtest.Leaks(t)
+	for _, line := range []string{"", "Ciphers aes256-ctr\nMACs hmac-sha2-256", "KexAlgorithms ecdh-sha2-nistp256\nHostKeyAlgorithms rsa-sha2-256"} {
+		d := sshtest.StartSSHD(t, line)
+		l, r := serve(t, sshdTarget(t, d))
+		p := await(t, l, link.Up).Peer
+		words := strings.Fields(r.details("algorithms agreed")[0])
+		if words[0] != p.KeyExchange || words[2] != p.Cipher {
+			t.Errorf("with %q: told %q, it is %s %s", line, words, p.KeyExchange, p.Cipher)
+		}
+	}
+}
+
+func TestTraceOfNothing(t *testing.T) {
+	sshtest.Leaks(t)
+	_, key := sshtest.NewKey(t)
+	if _, err := trace(t, target(t, "127.0.0.1:1", "ana", key, key)); fault.CodeOf(err) != fault.ConnectRefused {
+		t.Error(err)
+	}
+}
