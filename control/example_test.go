@@ -25,6 +25,7 @@ func Example() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	d := &fake{status: control.Status{Profiles: []control.Profile{{Name: "work", State: "up"}}}}
 	ended := make(chan error)
 	go func() { ended <- control.Serve(ctx, listener, d, control.Options{}) }()

@@ -99,7 +99,7 @@ const (
 type Event struct {
 	Time    time.Time  `json:"time"`
 	Level   Level      `json:"level"`
-	Kind    string     `json:"kind"` // daemon, profile, link, forward, connection
+	Kind    string     `json:"kind"` // daemon, profile, link, forward, connection, api
 	Profile string     `json:"profile,omitempty"`
 	Forward string     `json:"forward,omitempty"`
 	Step    fault.Step `json:"step,omitempty"`

@@ -6,7 +6,7 @@ type Daemon struct {
 	LogFormat string   `toml:"log_format" default:"auto" enum:"auto|text|json"`
 	Watch     bool     `toml:"watch" default:"true" now:"true"`
 	Metrics   string   `toml:"metrics" format:"endpoint" now:""`
-	Socket    string   `toml:"socket" format:"file" now:""`
+	Socket    string   `toml:"socket" format:"file"`
 	Defaults  Defaults `toml:"defaults"`
 }
 

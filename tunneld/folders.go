@@ -15,8 +15,8 @@ import (
 
 // globals are the flags that every command has.
 type globals struct {
-	system, user bool
-	config       string
+	system, user   bool
+	config, socket string
 }
 
 func (g *globals) register(root *cobra.Command) {
@@ -24,6 +24,7 @@ func (g *globals) register(root *cobra.Command) {
 	flags.BoolVar(&g.system, "system", false, "use the machine's profiles")
 	flags.BoolVar(&g.user, "user", false, "use the account's own profiles")
 	flags.StringVar(&g.config, "config", "", "use the profiles of this `folder` (TUNNELD_CONFIG)")
+	flags.StringVar(&g.socket, "socket", "", "the daemon's socket or pipe is this `path` (TUNNELD_SOCKET)")
 	root.MarkFlagsMutuallyExclusive("system", "user")
 }
 
@@ -31,6 +32,7 @@ func (g *globals) register(root *cobra.Command) {
 type folders struct {
 	config, state string
 	system        bool
+	named         bool // by --config or TUNNELD_CONFIG
 }
 
 // folders decides which folders are meant: those that were named, else the
@@ -43,12 +45,19 @@ func (g *globals) folders() (folders, error) {
 	}
 	if config != "" {
 		dir, err := filepath.Abs(config)
-		return folders{config: dir, state: filepath.Join(dir, "state"), system: g.system}, err
+		return folders{config: dir, state: filepath.Join(dir, "state"), system: g.system, named: true}, err
 	}
 	if g.system || (!g.user && isPrivileged()) {
 		return systemFolders(), nil
 	}
 	return userFolders()
+}
+
+func or(value, fallback string) string {
+	if value != "" {
+		return value
+	}
+	return fallback
 }
 
 // loader returns a loader of f's profiles.

@@ -6,9 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 )
 
 func isPrivileged() bool { return os.Geteuid() == 0 }
+
+func accountID() string { return strconv.Itoa(os.Geteuid()) }
 
 func systemFolders() folders {
 	return folders{config: "/etc/tunneld", state: "/var/lib/tunneld", system: true}
@@ -31,13 +34,6 @@ func userFolders() (folders, error) {
 		}
 	}
 	return folders{config: config, state: state}, nil
-}
-
-func or(value, fallback string) string {
-	if value != "" {
-		return value
-	}
-	return fallback
 }
 
 // agentSocket is the agent that auth.agent = "auto" means.

@@ -9,6 +9,15 @@ import (
 
 func isPrivileged() bool { return windows.GetCurrentProcessToken().IsElevated() }
 
+// accountID is the account's SID.
+func accountID() string {
+	me, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return "unknown" // the token of the process itself can always be read
+	}
+	return me.User.Sid.String()
+}
+
 func systemFolders() folders {
 	base := filepath.Join(os.Getenv("ProgramData"), "tunneld")
 	return folders{config: base, state: filepath.Join(base, "state"), system: true}

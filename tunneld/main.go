@@ -3,7 +3,8 @@
 // What is printed where: results go to stdout; every error is one line
 // "tunneld: WHAT" on stderr, with a second line "hint: ..." where there is
 // something to do; the daemon's log goes to stderr. Exit status 1 means that it
-// failed, 2 that the command was used wrongly.
+// failed, 2 that the command was used wrongly, 3 that something that should be
+// up is not, 4 that no daemon answers.
 package main
 
 import (
@@ -20,8 +21,10 @@ import (
 
 // Exit statuses.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed   = 1
+	exitUsage    = 2
+	exitNotUp    = 3
+	exitNoDaemon = 4
 )
 
 func main() {
@@ -42,10 +45,29 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(stderr, "hint: %s\n", hint)
 	}
-	if errors.As(err, new(*usageError)) {
+	return statusOf(err)
+}
+
+// exitError is an error with an exit status of its own.
+type exitError struct {
+	error
+	status int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+func statusOf(err error) int {
+	var own exitError
+	switch {
+	case errors.As(err, new(*usageError)):
 		return exitUsage
+	case errors.As(err, &own):
+		return own.status
+	case fault.CodeOf(err) == fault.DaemonNotRunning:
+		return exitNoDaemon
+	default:
+		return exitFailed
 	}
-	return exitFailed
 }
 
 // newRoot returns the command with all its subcommands.
@@ -63,7 +85,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
 	g.register(root)
-	root.AddCommand(newRun(g), newCheck(g), newDemo(), newVersion())
+	root.AddCommand(newRun(g), newStatus(g), newReload(g), newCheck(g), newDemo(), newVersion())
 	return root
 }
 

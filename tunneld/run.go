@@ -25,23 +25,34 @@ func newRun(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runDaemon(c.Context(), f)
+			socket, err := g.socketFor(f)
+			if err != nil {
+				return err
+			}
+			return runDaemon(c.Context(), f, socket)
 		},
 	}
 }
 
-func runDaemon(ctx context.Context, f folders) error {
+func runDaemon(ctx context.Context, f folders, socket string) error {
 	loader, err := f.loader()
 	if err != nil {
 		return err
 	}
 	log := newEventLog(os.Stderr)
+	api, err := listenAPI(f, socket, log)
+	if err != nil {
+		return err
+	}
 	s := &daemon.Supervisor{
 		Version: version(),
 		Loader:  loader,
 		Agent:   agentSocket(),
 		Events:  log.write,
-		Loaded:  func(d profiles.Daemon) { log.configure(d.LogLevel, d.LogFormat) },
+		Loaded: func(d profiles.Daemon) {
+			log.configure(d.LogLevel, d.LogFormat)
+			api.open()
+		},
 	}
 	ctx, stop := signal.NotifyContext(ctx, stopSignals()...)
 	defer stop()
@@ -52,6 +63,8 @@ func runDaemon(ctx context.Context, f folders) error {
 		defer signal.Stop(hangups)
 	}
 	go reloadOn(ctx, hangups, s)
+	api.start(ctx, service{s})
+	defer api.stop() // when everything else is over
 	if err := s.Serve(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -3,85 +3,228 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"runtime"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/term"
+
 	"tunneld/control"
 )
 
-// printTable writes the status as people read it: one line a profile, one a
-// forward, and the reason and hint under the row they belong to.
-func printTable(w io.Writer, s control.Status, now time.Time) {
-	rows := [][]string{{"NAME", "STATE", "SINCE", "ROUTE", "OPEN"}}
-	notes := map[int][]string{}
+// noteIndent stands before what belongs to the row above.
+const noteIndent = "        "
+
+// narrowest is the least room that a route is given.
+const narrowest = 16
+
+// table writes the status as people read it: one line a profile, one a forward,
+// and the reason and hint under the row they belong to.
+type table struct {
+	out   io.Writer
+	width int  // of the terminal; 0 elsewhere: nothing is cut or wrapped
+	color bool // the terminal has colours
+}
+
+// row is a line of the table with what stands under it.
+type row struct {
+	cells [5]string
+	paint string // of the state
+	notes []string
+}
+
+// The colours, as ANSI has them.
+const (
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+// printTable writes s for whoever reads w.
+func printTable(w io.Writer, s control.Status, now time.Time) { tableFor(w).print(s, now) }
+
+// tableFor finds out what w can show.
+func tableFor(w io.Writer) table {
+	t := table{out: w}
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return t
+	}
+	t.width = 80
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		t.width = width
+	}
+	// A Windows console shows colours where Windows Terminal hosts it.
+	able := runtime.GOOS != "windows" || os.Getenv("WT_SESSION") != ""
+	t.color = able && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return t
+}
+
+func (t table) print(s control.Status, now time.Time) {
+	rows := []row{{cells: [5]string{"NAME", "STATE", "SINCE", "ROUTE", "OPEN"}}}
 	for _, p := range s.Profiles {
 		rows = append(rows, profileRow(p, now))
-		note(notes, len(rows)-1, p.Error, p.RetryAt, "")
 		for _, f := range p.Forwards {
 			rows = append(rows, forwardRow(f, now))
-			note(notes, len(rows)-1, f.Error, nil, "  ")
 		}
 	}
-	width := make([]int, len(rows[0]))
-	for _, r := range rows {
-		for i, cell := range r {
-			width[i] = max(width[i], utf8.RuneCountInString(cell))
-		}
+	if len(s.Profiles) > 0 {
+		t.rows(rows)
+	} else {
+		fmt.Fprintf(t.out, "no profiles run from %s\n", s.Config)
 	}
-	for n, r := range rows {
-		var line strings.Builder
-		for i, cell := range r {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i == len(r)-1 { // numbers stand to the right
-				line.WriteString(pad + cell)
-			} else {
-				line.WriteString(cell + pad + "  ")
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
-		for _, text := range notes[n] {
-			fmt.Fprintln(w, text)
+	for _, p := range s.Problems {
+		t.note("", problemLine(p))
+		if p.Hint != "" {
+			t.note(noteIndent, "hint: "+p.Hint)
 		}
 	}
 }
 
-func profileRow(p control.Profile, now time.Time) []string {
+// rows writes the lines, each column as wide as it must be.
+func (t table) rows(rows []row) {
+	var width [5]int
+	for _, r := range rows {
+		for i, cell := range r.cells {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	if t.width > 0 { // the route gives way
+		rest := width[0] + width[1] + width[2] + width[4] + 4*2
+		width[3] = min(width[3], max(narrowest, t.width-rest))
+	}
+	for _, r := range rows {
+		line := pad(r.cells[0], width[0]) + "  " + t.painted(r.paint, pad(r.cells[1], width[1])) + "  " +
+			pad(r.cells[2], width[2]) + "  " + pad(cut(r.cells[3], width[3]), width[3]) + "  " +
+			strings.Repeat(" ", width[4]-utf8.RuneCountInString(r.cells[4])) + r.cells[4] // numbers stand to the right
+		fmt.Fprintln(t.out, strings.TrimRight(line, " "))
+		for _, text := range r.notes {
+			t.note(noteIndent, text)
+		}
+	}
+}
+
+// note writes text under a row, in as many lines as the terminal needs.
+func (t table) note(indent, text string) {
+	line := indent
+	for i, word := range strings.Fields(text) {
+		switch n := utf8.RuneCountInString(line) + 1 + utf8.RuneCountInString(word); {
+		case i == 0:
+			line += word
+		case t.width > 0 && n > t.width:
+			fmt.Fprintln(t.out, line)
+			line = noteIndent + word
+		default:
+			line += " " + word
+		}
+	}
+	fmt.Fprintln(t.out, line)
+}
+
+func (t table) painted(color, text string) string {
+	if !t.color || color == "" {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
+
+func profileRow(p control.Profile, now time.Time) row {
 	route := p.Server
 	if p.RTT != nil {
 		route += fmt.Sprintf("  %.3g ms", *p.RTT)
 	}
-	return []string{p.Name, p.State, since(p.Since, now), route, ""}
+	r := row{paint: stateColor(p.State)}
+	if e := p.Error; e != nil {
+		route = or(string(e.Code), "failed")
+		if p.RetryAt != nil {
+			route += ", next try " + until(*p.RetryAt, now)
+		}
+		r.notes = notes(e.Message, e.Hint)
+	}
+	if p.RunningVersion == "last_good" {
+		r.notes = append(r.notes, "the file has problems: the last good version runs")
+	}
+	r.cells = [5]string{p.Name, p.State, since(p.Since, now), route, ""}
+	return r
 }
 
-func forwardRow(f control.Forward, now time.Time) []string {
+func forwardRow(f control.Forward, now time.Time) row {
 	from := f.Listen
 	if f.Kind == "remote" && len(f.Bound) > 0 {
 		from = f.Bound[0] // the port that the server picked
 	}
-	route := from + " → " + f.Target
-	if f.Kind == "remote" {
+	route := from
+	switch {
+	case f.Kind == "remote":
 		route = f.Target + " ← " + from
+	case f.Target != "":
+		route = from + " → " + f.Target
 	}
-	return []string{"  " + f.Name, f.State, since(f.Since, now), route, fmt.Sprint(f.Active)}
+	r := row{cells: [5]string{"  " + f.Name, f.State, since(f.Since, now), route, fmt.Sprint(f.Active)}, paint: stateColor(f.State)}
+	if e := f.Error; e != nil {
+		message := e.Message
+		if e.Code != "" {
+			message = string(e.Code) + ": " + message
+		}
+		r.notes = notes(message, e.Hint)
+	}
+	return r
 }
 
-// note adds the reason of a failure, when it is tried again, and the hint.
-func note(notes map[int][]string, row int, e *control.Error, retryAt *time.Time, indent string) {
-	if e == nil {
-		return
+// notes are the lines of a failure.
+func notes(message, hint string) []string {
+	if hint == "" {
+		return []string{message}
 	}
-	text := indent + "        " + e.Message
-	if e.Code != "" {
-		text = indent + "        " + string(e.Code) + ": " + e.Message
+	return []string{message, "hint: " + hint}
+}
+
+// problemLine is where a problem is and what.
+func problemLine(p control.Problem) string {
+	where := p.File
+	if p.Line > 0 {
+		where += fmt.Sprintf(":%d:%d", p.Line, p.Column)
 	}
-	if retryAt != nil {
-		text += ", next try " + retryAt.Local().Format(time.TimeOnly)
+	if p.Key != "" {
+		where += ": " + p.Key
 	}
-	notes[row] = append(notes[row], text)
-	if e.Hint != "" {
-		notes[row] = append(notes[row], indent+"        hint: "+e.Hint)
+	return where + ": " + p.Message
+}
+
+func stateColor(state string) string {
+	switch state {
+	case "up", "listening":
+		return green
+	case "connecting", "waiting", "retrying":
+		return yellow
+	case "blocked", "refused":
+		return red
+	default:
+		return dim
 	}
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
+}
+
+// cut shortens s to width.
+func cut(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:width-1]) + "…"
+}
+
+// until is when something will be: in 9s, at 15:04.
+func until(t, now time.Time) string {
+	if d := t.Sub(now); d < time.Minute {
+		return fmt.Sprintf("in %ds", max(0, int(d.Seconds())))
+	}
+	return "at " + t.In(now.Location()).Format("15:04")
 }
 
 // since is a short span of time: 9s, 12m, 2h13m, 3d4h.

@@ -1,0 +1,72 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// quiet is a daemon to which nothing happens.
+type quiet struct{}
+
+func (quiet) Status() Status                                                 { return Status{} }
+func (quiet) Prompts() []Prompt                                              { return nil }
+func (quiet) Answer(context.Context, Answer) error                           { return nil }
+func (quiet) SetSecret(context.Context, string, []byte) error                { return nil }
+func (quiet) RemoveSecret(context.Context, string) error                     { return nil }
+func (quiet) Reload(context.Context) (ReloadResult, error)                   { return ReloadResult{}, nil }
+func (quiet) Trace(context.Context, string, TraceOptions, func(Event)) error { return nil }
+
+// Whatever is asked: no panic, no fault of the server's, and each refusal is a
+// problem document; with an Origin nothing else ever comes.
+func FuzzRequest(f *testing.F) {
+	for _, rt := range routes {
+		method, path, _ := strings.Cut(rt.pattern, " ")
+		f.Add(method, strings.ReplaceAll(path, "{name}", "a%2Fb"), "tunneld", "", `{}`)
+	}
+	f.Add("POST", "/v1/prompts", "localhost:80", "", `{"id":"x","answers":["y"],"replace":true}`)
+	f.Add("POST", "/v1/secrets/x", "tunneld", "null", `{"secret":"y"}`)
+	f.Add("PUT", "//v1/../status", "evil", "", "\x00")
+	f.Fuzz(func(t *testing.T, method, path, host, origin, body string) {
+		r, err := http.NewRequest(method, "http://tunneld/", strings.NewReader(body))
+		if err != nil {
+			return
+		}
+		if r.URL, err = r.URL.Parse(path); err != nil || r.URL.Opaque != "" {
+			return
+		}
+		r.Host = host
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		s := &server{daemon: quiet{}}
+		s.mux = s.newMux()
+		w := httptest.NewRecorder()
+		s.mux.ServeHTTP(deadlines{w}, r)
+		checkAnswer(t, w, origin != "")
+	})
+}
+
+func checkAnswer(t *testing.T, w *httptest.ResponseRecorder, browser bool) {
+	t.Helper()
+	var p problem
+	isProblem := w.Header().Get("Content-Type") == problemType
+	isRedirect := w.Code >= 300 && w.Code < 400 // of a path that is not clean, before any check
+	switch {
+	case w.Code >= 500, browser && w.Code < 300:
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	case w.Code >= 400 && (!isProblem || json.Unmarshal(w.Body.Bytes(), &p) != nil || p.Message == ""):
+		t.Errorf("status %d is no problem document: %s", w.Code, w.Body)
+	case w.Code < 400 && !isRedirect && isProblem:
+		t.Errorf("status %d is a problem: %s", w.Code, w.Body)
+	}
+}
+
+// deadlines is a recorder that takes the deadlines of a connection.
+type deadlines struct{ *httptest.ResponseRecorder }
+
+func (deadlines) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tunneld/control"
+	"tunneld/fault"
+)
+
+// aStatus has one of everything that a table shows.
+func aStatus(now time.Time) control.Status {
+	ago := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }
+	rtt := 12.4
+	return control.Status{
+		Config: "/etc/tunneld",
+		Profiles: []control.Profile{
+			{Name: "work", State: "up", Since: ago(133 * time.Minute), Server: "ana@bastion.example.com:22", RTT: &rtt, Forwards: []control.Forward{
+				{Name: "db", Kind: "local", State: "listening", Since: ago(133 * time.Minute), Listen: "localhost:5432", Target: "db.internal:5432", Active: 3},
+				{Name: "hook", Kind: "remote", State: "retrying", Since: ago(5 * time.Second), Listen: "localhost:8080", Target: "localhost:3000",
+					Error: &control.Error{Code: fault.RemotePortBusy, Message: "port 8080 is taken", Hint: "it is tried again until it is free"}},
+				{Name: "socks", Kind: "dynamic", State: "stopped", Listen: "localhost:1080"},
+			}},
+			{Name: "edge", State: "refused", Since: ago(9 * time.Minute), Server: "ana@edge:22", RetryAt: ago(-61 * time.Second), RunningVersion: "last_good",
+				Error: &control.Error{Code: fault.HostKeyChanged, Message: "the server shows another key, SHA256:0123456789012345678901234567890123456789012, and not the one in known_hosts", Hint: "compare with the administrator"}},
+			{Name: "off", State: "disabled", Server: "ana@off:22"},
+		},
+		Problems: []control.Problem{{File: "profiles/lab.toml", Line: 7, Column: 1, Key: "forward.local[0].tagret", Message: "unknown key", Hint: "did you mean target?"}},
+	}
+}
+
+const plainTable = `
+NAME     STATE      SINCE  ROUTE                                OPEN
+work     up         2h13m  ana@bastion.example.com:22  12.4 ms
+  db     listening  2h13m  localhost:5432 → db.internal:5432       3
+  hook   retrying   5s     localhost:3000 ← localhost:8080         0
+        remote_port_busy: port 8080 is taken
+        hint: it is tried again until it is free
+  socks  stopped    -      localhost:1080                          0
+edge     refused    9m     host_key_changed, next try at 12:01
+        the server shows another key, SHA256:0123456789012345678901234567890123456789012, and not the one in known_hosts
+        hint: compare with the administrator
+        the file has problems: the last good version runs
+off      disabled   -      ana@off:22
+profiles/lab.toml:7:1: forward.local[0].tagret: unknown key
+        hint: did you mean target?
+`
+
+const narrowTable = `
+NAME     STATE      SINCE  ROUTE                       OPEN
+work     up         2h13m  ana@bastion.example.com:2…
+  db     listening  2h13m  localhost:5432 → db.inter…     3
+  hook   retrying   5s     localhost:3000 ← localhos…     0
+        remote_port_busy: port 8080 is taken
+        hint: it is tried again until it is free
+  socks  stopped    -      localhost:1080                 0
+edge     refused    9m     host_key_changed, next tr…
+        the server shows another key,
+        SHA256:0123456789012345678901234567890123456789012,
+        and not the one in known_hosts
+        hint: compare with the administrator
+        the file has problems: the last good version runs
+off      disabled   -      ana@off:22
+profiles/lab.toml:7:1: forward.local[0].tagret: unknown key
+        hint: did you mean target?
+`
+
+func TestTable(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		width int
+		want  string
+	}{{0, plainTable}, {59, narrowTable}} {
+		var b strings.Builder
+		table{out: &b, width: c.width}.print(aStatus(now), now)
+		if diff := cmp.Diff(c.want[1:], b.String()); diff != "" {
+			t.Errorf("width %d:\n%s", c.width, diff)
+		}
+	}
+	var b strings.Builder
+	table{out: &b, width: 80}.print(aStatus(now), now)
+	for line := range strings.Lines(b.String()) {
+		if utf8.RuneCountInString(line) > 81 {
+			t.Errorf("too wide: %s", line)
+		}
+	}
+}
+
+// Colours change nothing but the colour.
+func TestTableColours(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	var b strings.Builder
+	table{out: &b, color: true}.print(aStatus(now), now)
+	plain := b.String()
+	for _, code := range []string{"2", "31", "32", "33", "0"} {
+		if !strings.Contains(plain, "\x1b["+code+"m") {
+			t.Errorf("no colour %s", code)
+		}
+		plain = strings.ReplaceAll(plain, "\x1b["+code+"m", "")
+	}
+	if plain != plainTable[1:] {
+		t.Errorf("got\n%s", plain)
+	}
+	b.Reset()
+	printTable(&b, control.Status{Config: "/etc/tunneld"}, now)
+	if b.String() != "no profiles run from /etc/tunneld\n" {
+		t.Errorf("empty: %q", b.String())
+	}
+}
+
+func TestNotUp(t *testing.T) {
+	user := "user"
+	s := control.Status{Profiles: []control.Profile{
+		{Name: "up", State: "up", Forwards: []control.Forward{{Name: "a", State: "listening"}, {Name: "b", State: "retrying"}, {Name: "c", State: "stopped"}}},
+		{Name: "off", State: "disabled"},
+		{Name: "idle", State: "idle"},
+		{Name: "stopped", State: "down", StoppedBy: &user},
+		{Name: "down", State: "down"},
+		{Name: "asks", State: "blocked"},
+	}, Problems: []control.Problem{
+		{File: "profiles/up.toml"}, {File: "profiles/bad.toml"}, {File: "profiles/bad.toml"}, {File: "profiles/meh.toml", Warning: true}, {File: "daemon.toml"},
+	}}
+	if got, want := notUp(s), []string{"up/b", "down", "asks", "bad"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
