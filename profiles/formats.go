@@ -238,9 +238,18 @@ func checkStem(s string) error {
 	if validStem.MatchString(s) {
 		return nil
 	}
-	fixed := strings.Trim(strings.Map(nameRune, strings.ToLower(s)), "-")
-	if validStem.MatchString(fixed) {
+	if fixed := ValidName(s); fixed != "" {
 		return withHint("rename it to "+fixed, "a name is two or more of a-z 0-9 . _ -")
 	}
 	return errors.New("a name is two or more of a-z 0-9 . _ -")
+}
+
+// ValidName makes the name of a profile of a text, or "" where too little of it
+// is left.
+func ValidName(s string) string {
+	fixed := strings.Trim(strings.Map(nameRune, strings.ToLower(s)), "-.")
+	if !validStem.MatchString(fixed) {
+		return ""
+	}
+	return fixed
 }

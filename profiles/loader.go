@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -73,9 +74,18 @@ func (l *Loader) LoadFile(path string) (Set, []Problem) {
 	if rel, err := filepath.Rel(l.Dir, path); err == nil && filepath.IsLocal(rel) {
 		file = filepath.ToSlash(rel)
 	}
+	text, err := readFile(path)
+	if err != nil {
+		return Set{}, unreadable(file, err)
+	}
+	return l.LoadText(file, text)
+}
+
+// LoadText is LoadFile for a text that is not in its file, or not yet.
+func (l *Loader) LoadText(file string, text []byte) (Set, []Problem) {
 	run := l.begin()
 	run.readDaemon()
-	e, problems := run.readProfile(strings.TrimSuffix(filepath.Base(path), extension), path, file)
+	e, problems := run.useProfile(strings.TrimSuffix(path.Base(file), extension), file, text)
 	if p := run.missingJump(e); p != nil {
 		problems = append(problems, *p)
 	}

@@ -66,6 +66,10 @@ func (f folders) loader() (*profiles.Loader, error) {
 	if u, err := user.Current(); err == nil {
 		env.User = u.Username[strings.LastIndex(u.Username, `\`)+1:] // Windows says DOMAIN\name
 		env.Home = u.HomeDir
+		env.UserID = u.Uid
+	}
+	if name, err := os.Hostname(); err == nil {
+		env.Hostname = name
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		env.Home = home

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tunneld/fault"
+	"tunneld/profiles"
+	"tunneld/profiles/putty"
+)
+
+func newImport(g *globals) *cobra.Command {
+	im := &importer{}
+	var fromPuTTY bool
+	c := &cobra.Command{
+		Use:   "import HOST... or import --putty [SESSION...]",
+		Short: "Make profiles from ssh_config or PuTTY",
+		Long: "Write a profile for each HOST, with all that ~/.ssh/config and the system's ssh_config say about it, forwards too; or for each of\n" +
+			"PuTTY's saved sessions, all of them if none is named. What a profile cannot say is listed with its line. Host keys that PuTTY\n" +
+			"knows are not taken over.\n" +
+			"A file that exists is left alone, unless --force is given.",
+		Example: "  tunneld import work\n  tunneld import --print work\n  tunneld import --putty",
+		RunE: func(c *cobra.Command, args []string) error {
+			f, err := g.folders()
+			if err != nil {
+				return err
+			}
+			if im.loader, err = f.loader(); err != nil {
+				return err
+			}
+			im.loader.ReadOnly = true
+			im.out = c.OutOrStdout()
+			if !fromPuTTY && len(args) == 0 {
+				return &usageError{c, errors.New("want the name of a host")}
+			}
+			defer im.beside()
+			if fromPuTTY {
+				return im.sessions(args)
+			}
+			return im.hosts(args)
+		},
+	}
+	c.Flags().BoolVar(&fromPuTTY, "putty", false, "read the saved sessions of PuTTY")
+	c.Flags().BoolVar(&im.force, "force", false, "replace files that exist")
+	c.Flags().BoolVar(&im.print, "print", false, "print the profiles and write nothing")
+	return c
+}
+
+// importer writes profiles that are made from other programs' settings.
+type importer struct {
+	loader       *profiles.Loader
+	out          io.Writer
+	force, print bool
+	written      []string
+}
+
+// hosts imports entries of ssh_config, all that can be.
+func (im *importer) hosts(names []string) error {
+	var failed []error
+	for _, host := range names {
+		failed = append(failed, im.host(host))
+	}
+	return errors.Join(failed...)
+}
+
+func (im *importer) host(host string) error {
+	r, err := im.loader.Env.SSHConfig(host)
+	if err != nil {
+		return err
+	}
+	if !r.Named {
+		return hinted{fmt.Errorf("no Host line of ssh_config names %s", host),
+			"looked at " + strings.Join(im.loader.Env.SSHConfigFiles(), " and ")}
+	}
+	d := profiles.DraftSSHConfig(r, im.loader.Env)
+	d.SetHost(r.HostName())
+	return im.put(host, "Made from what ssh_config says about "+host+".", d)
+}
+
+// sessions imports the sessions that are named, or all that are of SSH.
+func (im *importer) sessions(names []string) error {
+	all, err := putty.Sessions(im.loader.Env.Home)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return errors.New("PuTTY has no saved sessions")
+	}
+	var failed []error
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s putty.Session) bool { return s.Name == name })
+		if i < 0 {
+			failed = append(failed, fmt.Errorf("PuTTY has no session %q", name))
+			continue
+		}
+		failed = append(failed, im.session(all[i]))
+	}
+	if len(names) == 0 {
+		for _, s := range all {
+			failed = append(failed, im.session(s))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// session imports one session. One of another protocol is told, and no error.
+func (im *importer) session(s putty.Session) error {
+	d, err := profiles.DraftPuTTY(s, im.loader.Env)
+	if err != nil {
+		fmt.Fprintf(im.out, "skipped: %s\n", err)
+		return nil
+	}
+	return im.put(s.Name, "Made from the session "+s.Name+" of PuTTY.", d)
+}
+
+// put writes or prints one profile, and lists what it lacks.
+func (im *importer) put(from, title string, d profiles.Draft) error {
+	name := profiles.ValidName(from)
+	if name == "" {
+		name = profiles.ValidName("host-" + from)
+	}
+	d, problems := im.loader.Refine(name, d)
+	text := d.TOML(title)
+	if len(problems) == 0 {
+		_, problems = im.loader.LoadText(name, text) // as the daemon will read it
+	}
+	if len(problems) > 0 {
+		return fault.New(fault.BadProfile, "", "%s cannot be a profile: %s: %s", from, problems[0].Key, problems[0].Message).
+			WithHint("mend where it comes from, or write the profile by hand")
+	}
+	if im.print {
+		_, err := im.out.Write(text)
+		return err
+	}
+	file := filepath.Join(im.loader.Dir, "profiles", name+".toml")
+	if slices.Contains(im.written, file) {
+		return fmt.Errorf("%s: another one was just written to %s", from, file)
+	}
+	if err := im.write(file, text); err != nil {
+		return err
+	}
+	im.written = append(im.written, file)
+	fmt.Fprintln(im.out, file)
+	for _, l := range d.Left {
+		fmt.Fprintf(im.out, "  left out: %s\n", l)
+	}
+	return nil
+}
+
+// write puts a file in place whole or not at all, readable by its owner alone.
+func (im *importer) write(path string, text []byte) error {
+	if _, err := os.Lstat(path); err == nil && !im.force {
+		return hinted{fmt.Errorf("%s exists", path), "--force replaces it, --print shows what would be in it"}
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".import-*") // mode 0600; the daemon does not read hidden files
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// beside says which of the profiles that were written do not go with others,
+// such as two that listen on the same port.
+func (im *importer) beside() {
+	if len(im.written) == 0 {
+		return
+	}
+	_, problems := im.loader.Load()
+	for _, p := range problems {
+		if slices.Contains(im.written, filepath.Join(im.loader.Dir, filepath.FromSlash(p.File))) {
+			fmt.Fprintln(im.out, p)
+		}
+	}
+}
