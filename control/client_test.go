@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -173,4 +174,37 @@ func TestNoDaemon(t *testing.T) {
 	if !strings.HasPrefix(err.Error(), "daemon_not_running: no daemon answers at "+path) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// Many clients at once, of which some give up, leave nothing behind.
+func TestManyClients(t *testing.T) {
+	d := &fake{traced: func(ctx context.Context, _ string, tell func(control.Event)) error {
+		for ctx.Err() == nil {
+			tell(control.Event{Message: "step"})
+		}
+		return ctx.Err()
+	}}
+	s := serve(t, d)
+	var clients sync.WaitGroup
+	for i := range 60 {
+		clients.Go(func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var err error
+			switch i % 3 {
+			case 0:
+				_, err = s.client.Status(ctx)
+			case 1:
+				_, err = s.client.Reload(ctx)
+			default:
+				if s.client.Trace(ctx, "work", control.TraceOptions{}, func(control.Event) { cancel() }) == nil {
+					err = errors.New("an endless trace ended well")
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	clients.Wait()
 }

@@ -194,19 +194,34 @@ func TestBadPlaces(t *testing.T) {
 	}
 }
 
-// Another account may not connect: the mode says so.
-func TestAnotherAccountIsKeptOut(t *testing.T) {
+// Another account may connect where it is in the group, and nowhere else: the
+// socket's own mode says so, whatever the folder's.
+func TestOtherAccounts(t *testing.T) {
 	needRoot(t)
-	s := serve(t, &fake{})
-	for dir := filepath.Dir(s.path); dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755) // the socket's own mode is what is tested
-	}
-	cmd := exec.Command("curl", "-sS", "--unix-socket", s.path, "http://tunneld/v1/status")
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	out, err := cmd.CombinedOutput()
-	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 7 { // 7: could not connect
-		t.Errorf("%v: %s", err, out)
+	const stranger, couldNotConnect = 65533, 7 // the latter is curl's
+	for _, c := range []struct {
+		group    string
+		uid, gid uint32
+		want     int
+	}{
+		{"", nobody, nobody, couldNotConnect},
+		{"nogroup", nobody, stranger, couldNotConnect},
+		{"nogroup", stranger, nobody, 0}, // Debian's nogroup has the number of nobody
+	} {
+		s := serveFor(t, &fake{}, control.ListenOptions{Group: c.group})
+		for dir := filepath.Dir(s.path); dir != os.TempDir(); dir = filepath.Dir(dir) {
+			os.Chmod(dir, 0o755)
+		}
+		cmd := exec.Command("curl", "-sS", "--unix-socket", s.path, "http://tunneld/v1/status")
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: c.uid, Gid: c.gid}}
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != c.want {
+			t.Errorf("%+v: exit %d: %s", c, got, out)
+		}
+		if c.want == 0 && s.access(t, 0).Peer.User != "65533" {
+			t.Errorf("%+v: peer %+v", c, s.access(t, 0).Peer)
+		}
 	}
 }
 

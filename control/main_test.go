@@ -99,8 +99,13 @@ type running struct {
 // serve runs d until the test is over, and checks that Serve ends then.
 func serve(t *testing.T, d control.Daemon) *running {
 	t.Helper()
+	return serveFor(t, d, control.ListenOptions{})
+}
+
+func serveFor(t *testing.T, d control.Daemon, o control.ListenOptions) *running {
+	t.Helper()
 	path := socketPath(t)
-	l, err := control.Listen(path, control.ListenOptions{})
+	l, err := control.Listen(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
