@@ -139,6 +139,31 @@ func TestTraceEndsWithItsClient(t *testing.T) {
 	}
 }
 
+// What takes longer than a client may take to read is no slow client.
+func TestSlowDaemon(t *testing.T) {
+	t.Parallel()
+	const long = 10500 * time.Millisecond // beyond the server's limit for a write
+	d := &fake{answered: func(control.Answer) error { time.Sleep(long); return nil }}
+	d.traced = func(_ context.Context, _ string, tell func(control.Event)) error {
+		tell(control.Event{})
+		time.Sleep(long)
+		return nil
+	}
+	s := serve(t, d)
+	var both sync.WaitGroup
+	both.Go(func() {
+		if err := s.client.Answer(t.Context(), control.Answer{}); err != nil {
+			t.Errorf("answer: %v", err)
+		}
+	})
+	both.Go(func() {
+		if err := s.client.Trace(t.Context(), "work", control.TraceOptions{}, func(control.Event) {}); err != nil {
+			t.Errorf("trace: %v", err)
+		}
+	})
+	both.Wait()
+}
+
 // A panic is one request's alone: the client hears little, the daemon all.
 func TestPanicIsContained(t *testing.T) {
 	d := &fake{answered: func(control.Answer) error { panic("boom") }}

@@ -114,6 +114,7 @@ func (s *server) handler(rt route) http.HandlerFunc {
 		} else if err != nil {
 			sendProblem(out, err)
 		}
+		_ = out.extend() // for what net/http sends at the end
 		if s.served != nil {
 			peer, _ := PeerOf(ctx)
 			s.served(Access{peer, r.Method, r.URL.EscapedPath(), out.status, out.cause})
@@ -151,10 +152,15 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	if err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+	if err := w.extend(); err != nil {
 		return 0, err
 	}
 	return w.ResponseWriter.Write(p)
+}
+
+// extend gives the client writeLimit from now.
+func (w *response) extend() error {
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(writeLimit))
 }
 
 // Unwrap is for http.ResponseController.
