@@ -77,6 +77,9 @@ func TestBlockedUntilAPersonComes(t *testing.T) {
 	sshtest.Eventually(t, patience, "no connection", func() bool { return srv.KillConnections() == 0 })
 	began := time.Now()
 	p.attach(func(ctx context.Context, _ identity.Question) ([]string, error) {
+		if end, ok := ctx.Deadline(); !ok || time.Until(end) > 110*time.Second || time.Until(end) < 100*time.Second {
+			t.Errorf("the person has until %v", end)
+		}
 		<-time.After(2 * tg.ConnectTimeout)
 		return []string{"sesame"}, ctx.Err()
 	})

@@ -81,8 +81,8 @@ func (h *hop) transport(ctx context.Context) (net.Conn, error) {
 	switch {
 	case h.below != nil:
 		return h.throughHop(ctx)
-	case h.link.DialContext != nil:
-		return h.link.DialContext(ctx, network, t.address())
+	case t.DialContext != nil:
+		return t.DialContext(ctx, network, t.address())
 	case t.Proxy != "":
 		return h.throughProxy(ctx, network)
 	default:

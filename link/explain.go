@@ -45,7 +45,7 @@ func dialError(ctx context.Context, t Target, err error) error {
 // mostly untyped, so what the wire saw and how far it came decide.
 func (h *hop) explain(ctx context.Context, err error) error {
 	h.mu.Lock()
-	step, keyErr, tried := h.step, h.keyErr, triedSoFar(h.login)
+	step, refused, tried := h.step, h.refused, triedSoFar(h.login)
 	h.mu.Unlock()
 	greeting, isSSH := h.wire.greeting()
 	if isSSH && step == fault.Version {
@@ -53,8 +53,8 @@ func (h *hop) explain(ctx context.Context, err error) error {
 	}
 	var negotiation *ssh.AlgorithmNegotiationError
 	switch {
-	case keyErr != nil:
-		return keyErr
+	case refused != nil:
+		return refused
 	case context.Cause(ctx) != nil && !errors.Is(context.Cause(ctx), errSlow):
 		return context.Cause(ctx)
 	case ctx.Err() != nil && len(greeting) > 0 && !isSSH:

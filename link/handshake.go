@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"sync"
 
@@ -36,7 +35,7 @@ type hop struct {
 	step    fault.Step      // the step that was begun last
 	key     ssh.PublicKey
 	verdict identity.Verdict
-	keyErr  error // why the host key was not accepted
+	refused error // why we broke off: the host key, or too many banners
 	banners int
 }
 
@@ -94,7 +93,7 @@ func (h *hop) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
 	h.step = fault.HostKey
 	verdict, err := h.known.Check(key, h.link.now())
 	if err != nil {
-		h.keyErr = err
+		h.refused = err
 		return err
 	}
 	h.key, h.verdict = key, verdict
@@ -132,14 +131,20 @@ func (h *hop) endLogin() {
 	}
 }
 
-// banner is the ssh.BannerCallback.
+// banner is the ssh.BannerCallback. Its error alone would only end the attempt
+// at hand.
 func (h *hop) banner(text string) error {
 	h.mu.Lock()
 	h.banners++
-	n := h.banners
+	tooMany := h.banners > bannerLimit
+	if tooMany && h.refused == nil {
+		h.refused = fault.New(fault.AuthRejected, fault.Auth, "the server sent more than %d banners", bannerLimit)
+	}
+	err := h.refused
 	h.mu.Unlock()
-	if n > bannerLimit {
-		return fmt.Errorf("more than %d banners", bannerLimit)
+	if tooMany {
+		h.wire.Close()
+		return err
 	}
 	h.tell(fault.Auth, "banner", fault.Clean(text))
 	return nil

@@ -3,6 +3,7 @@ package link_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -67,20 +68,27 @@ func TestHostileOpenings(t *testing.T) {
 	}
 }
 
+// A server may say something at every attempt, but not for ever.
 func TestEndlessBanners(t *testing.T) {
 	sshtest.Leaks(t)
-	own, _ := sshtest.NewKey(t)
-	_, key := sshtest.NewKey(t)
 	srv := &sshserver.Server{
-		Banner: func(string) string { return strings.Repeat("read this \x1b[2J\n", 1000) },
+		MaxAuthTries: 100,
+		Banner:       func(string) string { return strings.Repeat("read this \x1b[2J\n", 1000) },
 		PublicKey: func(string, ssh.PublicKey) error {
-			return &ssh.BannerError{Err: io.ErrUnexpectedEOF, Message: "and this"}
+			return &ssh.BannerError{Err: errors.New("no"), Message: "and this"}
 		},
 	}
-	srv.SetHostKeys(own)
 	sshtest.Serve(t, srv)
-	l, r := serve(t, target(t, srv.Addr(), "ana", key, sshtest.KnownHosts(t, srv.Addr(), own.PublicKey())))
-	await(t, l, link.Refused)
+	_, key := sshtest.NewKey(t)
+	tg := target(t, srv.Addr(), "ana", key, sshtest.KnownHosts(t, srv.Addr(), srv.HostKeys()...))
+	for range 25 {
+		_, key := sshtest.NewKey(t)
+		tg.Credentials.Files = append(tg.Credentials.Files, key)
+	}
+	l, r := serve(t, tg)
+	if err := await(t, l, link.Refused).Err; !strings.Contains(err.Error(), "more than 20 banners") {
+		t.Error(err)
+	}
 	for _, b := range r.details("banner") {
 		if len(b) > 1000 || strings.Contains(b, "\x1b") {
 			t.Errorf("banner of %d bytes: %.100q", len(b), b)

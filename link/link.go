@@ -38,6 +38,8 @@ type Target struct {
 	Environ       []string // of the proxy's command
 	BindAddress   string   // of the first dial; "" lets the system choose
 	AddressFamily string   // of the first dial: "inet" or "inet6"; anything else means both
+	// DialContext makes the first dial in their place; nil means that they count.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
 	HostKeys       identity.HostKeys
 	UpdateHostKeys bool // learn the keys that the server rotates to
@@ -60,7 +62,7 @@ func (t Target) address() string { return net.JoinHostPort(t.Host, strconv.Itoa(
 func (t Target) hops() []Target {
 	all := append(slices.Clone(t.Jumps), t)
 	all[0].Proxy, all[0].Environ = t.Proxy, t.Environ
-	all[0].BindAddress, all[0].AddressFamily = t.BindAddress, t.AddressFamily
+	all[0].BindAddress, all[0].AddressFamily, all[0].DialContext = t.BindAddress, t.AddressFamily, t.DialContext
 	return all
 }
 
@@ -84,9 +86,6 @@ type Link struct {
 	// Events, if not nil, hears every step and change of state, in order. It
 	// must not block, nor call the link.
 	Events func(Event)
-	// DialContext opens the transport to the first server, in the place of the
-	// target's Proxy, BindAddress and AddressFamily; nil means that those count.
-	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	// Admit waits until an attempt at a server (host:port), a jump host too, may
 	// begin; leave is called when it is authenticated or has failed. nil means
 	// at once.

@@ -169,6 +169,37 @@ func TestHopFails(t *testing.T) {
 	}
 }
 
+// A hop that dies while another server is reached through it is the one that is
+// named.
+func TestHopDiesInTheHandshakeBehindIt(t *testing.T) {
+	sshtest.Leaks(t)
+	hop := sshtest.StartSSHD(t)
+	behind := sshtest.Script(t, func(net.Conn) { hop.KillConnections() })
+	tg := sshdTarget(t, hop)
+	tg.Port = portOf(t, behind.Addr)
+	tg.Jumps = []link.Target{sshdTarget(t, hop)}
+	l, _ := serve(t, tg)
+	err := failure(t, l)
+	if want := []fault.Code{fault.JumpFailed, fault.ClosedByServer}; !slices.Equal(codes(err), want) || !strings.Contains(err.Error(), name(hop)) {
+		t.Errorf("%v, want %v", err, want)
+	}
+}
+
+// The family counts for the first dial alone: the hop has another way on.
+func TestAddressFamily(t *testing.T) {
+	sshtest.Leaks(t)
+	hop, last := sshtest.StartSSHD(t), sshtest.StartSSHD(t)
+	for family, want := range map[string]link.State{"inet": link.Up, "inet6": link.Waiting} {
+		tg, jump := sshdTarget(t, last), sshdTarget(t, hop)
+		jump.Host, jump.AddressFamily = "localhost", "of no interest"
+		tg.Jumps, tg.AddressFamily = []link.Target{jump}, family
+		l, _ := serve(t, tg)
+		if err := await(t, l, want).Err; want == link.Waiting && fault.CodeOf(err) != fault.JumpFailed {
+			t.Errorf("%s: %v", family, err)
+		}
+	}
+}
+
 // A hop that goes silent is noticed by the target's keepalive, and its stuck
 // transport holds nothing up.
 func TestHopGoesSilent(t *testing.T) {
