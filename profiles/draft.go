@@ -174,3 +174,17 @@ func (d *Draft) yield(root *node) {
 		return false
 	})
 }
+
+// commandLine makes server.proxy of a command that the other program gives to
+// a shell. Here it is split into words, so one that needs a shell brings it;
+// on Windows there is none to bring.
+func (e Environment) commandLine(text string) (string, bool) {
+	const shell, slashes = "$`|&;<>()*?[]~#!{}\n", `\`
+	switch {
+	case !strings.ContainsAny(text, shell) && (e.Windows || !strings.Contains(text, slashes)):
+		return "command:" + text, true
+	case e.Windows:
+		return "", false
+	}
+	return `command:sh -c '` + strings.ReplaceAll("exec "+text, "'", `'\''`) + "'", true
+}

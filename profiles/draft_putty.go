@@ -126,7 +126,12 @@ func (s *puttyDraft) proxyCommand() {
 		s.refuse("ProxyTelnetCommand", "only %host and %port are known here")
 		return
 	}
-	s.take("ProxyTelnetCommand", "server.proxy", "command:"+strings.ReplaceAll(text, "\x00", "%"))
+	line, ok := s.env.commandLine(strings.ReplaceAll(text, "\x00", "%"))
+	if !ok {
+		s.refuse("ProxyTelnetCommand", "it needs a shell")
+		return
+	}
+	s.take("ProxyTelnetCommand", "server.proxy", line)
 }
 
 func (s *puttyDraft) auth() {

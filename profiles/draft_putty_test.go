@@ -82,7 +82,7 @@ listen = "127.0.0.1:5432"
 target = "db:5432"
 
 [[forward.remote]] # lab:16
-listen = "8080"
+listen = 8080
 target = "localhost:80"
 `
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -95,6 +95,7 @@ func TestDraftPuTTYWays(t *testing.T) {
 		"":             `methods = ["publickey", "keyboard-interactive", "password"]`,
 		"UserName=ana": `user = "ana" # lab:2`,
 		"ProxyMethod=5\nProxyTelnetCommand=nc -q %host %port":       `proxy = "command:nc -q %h %p" # lab:3`,
+		"ProxyMethod=5\nProxyTelnetCommand=nc %host | x":            `proxy = "command:sh -c 'exec nc %h | x'" # lab:3`,
 		"ProxyMethod=5\nProxyTelnetCommand=nc %user":                `#   lab:3: ProxyTelnetCommand=nc %user: only`,
 		"ProxyMethod=6\nProxyHost=gw\nProxyPort=22":                 `proxy_jump = ["gw:22"] # lab:2`,
 		"ProxyMethod=6\nProxyHost=gw\nProxyPort=2\nProxyUsername=a": `proxy_jump = ["a@gw:2"] # lab:2`,

@@ -70,17 +70,13 @@ func (s *sshDraft) server() {
 	}
 }
 
-// proxyCommand takes a command line. ssh gives it to a shell; here it is split
-// into words, so one that needs a shell gets it.
 func (s *sshDraft) proxyCommand(v sshconfig.Value) {
-	switch {
-	case !strings.ContainsAny(v.Text, "$`|&;<>()*?[]~#!{}\n"):
-		s.take(v, "server.proxy", "command:"+v.Text)
-	case s.env.Windows:
+	line, ok := s.env.commandLine(v.Text)
+	if !ok {
 		s.refuse(v, "it needs a shell", false)
-	default:
-		s.take(v, "server.proxy", `command:sh -c '`+strings.ReplaceAll("exec "+v.Text, "'", `'\''`)+"'")
+		return
 	}
+	s.take(v, "server.proxy", line)
 }
 
 func (s *sshDraft) link() {
@@ -164,7 +160,8 @@ func (s *sshDraft) policy(v sshconfig.Value) {
 	}
 }
 
-// session takes what is done on the connection.
+// session takes what is done on the connection, and says what follows from the
+// absence of ssh_config.
 func (s *sshDraft) session() {
 	for _, kind := range Kinds() {
 		forwards, bad := s.r.Forwards(string(kind) + "Forward")
@@ -174,6 +171,9 @@ func (s *sshDraft) session() {
 		for _, k := range bad {
 			s.refuse(k.Value, k.Reason, false)
 		}
+	}
+	if s.r.All("IdentityFile") != nil && s.r.All("IdentitiesOnly") == nil {
+		s.put(place{}, "", "auth.identities_only", false) // written files would make it true
 	}
 	s.each(s.takeYes, map[string]string{"ForwardX11": "x11.enabled", "ForwardX11Trusted": "x11.trusted", "ForwardAgent": "auth.forward_agent"})
 }

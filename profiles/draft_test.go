@@ -43,17 +43,18 @@ ssh_config = "none"
 [auth]
 identity_files = ["~/.ssh/work", "~/.ssh/other"] # FILE:30
 certificate_files = ["~/.ssh/work-cert.pub"] # FILE:32
+identities_only = false
 
 [host_key]
 alias = "alias" # FILE:33
 known_hosts = ["~/.ssh/hosts", "/etc/ssh/ssh_known_hosts"] # FILE:34
 
 [[forward.local]] # FILE:35
-listen = "8080"
+listen = 8080
 target = "other:80"
 
 [[forward.remote]] # FILE:36
-listen = "9000"
+listen = 9000
 target = "localhost:9001"
 `, "FILE", file)
 	text := d.TOML("gw, as " + file + " has it")

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -56,9 +57,9 @@ func (d Draft) writeTable(b *strings.Builder, table string) {
 		case e.table != table:
 			continue
 		case isForward:
-			fmt.Fprintf(b, "\n[[forward.%s]]%s\nlisten = %s\n", e.key, e.origin(), tomlString(f.listen))
+			fmt.Fprintf(b, "\n[[forward.%s]]%s\nlisten = %s\n", e.key, e.origin(), addressText(f.listen))
 			if f.target != "" {
-				fmt.Fprintf(b, "target = %s\n", tomlString(f.target))
+				fmt.Fprintf(b, "target = %s\n", addressText(f.target))
 			}
 			continue
 		case !begun:
@@ -67,6 +68,14 @@ func (d Draft) writeTable(b *strings.Builder, table string) {
 		}
 		fmt.Fprintf(b, "%s = %s%s\n", e.key, d.valueText(e.value), e.origin())
 	}
+}
+
+// addressText writes a bare port as a number.
+func addressText(s string) string {
+	if n, err := strconv.Atoi(s); err == nil && strconv.Itoa(n) == s {
+		return s
+	}
+	return tomlString(s)
 }
 
 // origin is a comment that says where the entry comes from.
