@@ -13,10 +13,16 @@ package daemon
 import (
 	"context"
 	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"tunneld/control"
+	"tunneld/fault"
+	"tunneld/identity"
+	"tunneld/link"
 	"tunneld/profiles"
 )
 
@@ -31,8 +37,10 @@ const stopTime = 2 * time.Second
 type Supervisor struct {
 	Version string // the program's, for the status document
 	Loader  *profiles.Loader
-	// Agent is the socket or pipe that auth.agent = "auto" means; "" means none.
-	Agent string
+	Account Account
+	// Person, if not nil, answers what links ask, in this very process; nil
+	// means that questions wait for Answer.
+	Person identity.Asker
 	// Events, if not nil, hears what happens, one at a time. It must not call
 	// the supervisor.
 	Events func(control.Event)
@@ -54,13 +62,7 @@ type Supervisor struct {
 
 // reloading is one call of Reload on its way to the owner.
 type reloading struct {
-	done chan Outcome // holds one
-}
-
-// Outcome is what a reload did.
-type Outcome struct {
-	Changes  []profiles.Change
-	Problems []profiles.Problem
+	done chan control.ReloadResult // holds one
 }
 
 // ErrStopped is the answer of a supervisor that is not running any more.
@@ -100,27 +102,31 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 }
 
 // Reload reads the profiles again and applies what changed.
-func (s *Supervisor) Reload(ctx context.Context) (Outcome, error) {
+func (s *Supervisor) Reload(ctx context.Context) (control.ReloadResult, error) {
 	s.init()
-	r := reloading{done: make(chan Outcome, 1)}
+	r := reloading{done: make(chan control.ReloadResult, 1)}
 	select {
 	case s.reloads <- r:
 	case <-s.over:
-		return Outcome{}, ErrStopped
+		return control.ReloadResult{}, ErrStopped
 	case <-ctx.Done():
-		return Outcome{}, ctx.Err()
+		return control.ReloadResult{}, ctx.Err()
 	}
 	select {
 	case out := <-r.done:
 		return out, nil
 	case <-ctx.Done():
-		return Outcome{}, ctx.Err()
+		return control.ReloadResult{}, ctx.Err()
 	}
 }
 
 // load reads the folder and applies the difference to what runs.
-func (s *Supervisor) load(ctx context.Context, first bool) Outcome {
-	set, problems := s.Loader.Load()
+func (s *Supervisor) load(ctx context.Context, first bool) control.ReloadResult {
+	set, problems, err := s.read()
+	if err != nil { // what runs goes on; the next reload may do better
+		s.journal.note(control.Event{Kind: "daemon", Level: control.Fault, Message: "internal error", Detail: panicText(err)})
+		return reloadResult(nil, problems)
+	}
 	if s.Loaded != nil {
 		d, _ := set.Daemon()
 		s.Loaded(d)
@@ -134,7 +140,14 @@ func (s *Supervisor) load(ctx context.Context, first bool) Outcome {
 	s.mu.Unlock()
 	s.tellProblems(set, problems)
 	s.apply(ctx, set, changes)
-	return Outcome{changes, problems}
+	return reloadResult(changes, problems)
+}
+
+// read reads the folder; a panic in a parser is an error.
+func (s *Supervisor) read() (set profiles.Set, problems []profiles.Problem, err error) {
+	defer fault.Recover(&err)
+	set, problems = s.Loader.Load()
+	return set, problems, nil
 }
 
 // apply makes the changes, which come in the order stops, then starts. Between
@@ -169,7 +182,14 @@ func (s *Supervisor) apply(ctx context.Context, set profiles.Set, changes []prof
 
 func (s *Supervisor) tellProblems(set profiles.Set, problems []profiles.Problem) {
 	for _, p := range problems {
-		s.journal.note(control.Event{Kind: "profile", Level: control.Fault, Code: badProfile, Message: "problem in a profile", Detail: p.Error(), Hint: p.Hint})
+		e := control.Event{Kind: "profile", Level: control.Fault, Code: badProfile, Message: "problem in a profile", Detail: p.Error(), Hint: p.Hint}
+		if p.Warning {
+			e.Level, e.Code, e.Message = control.Warn, "", "warning about a profile"
+		}
+		s.journal.note(e)
+	}
+	if set.Len() == 0 {
+		s.journal.note(control.Event{Kind: "profile", Level: control.Warn, Message: "no profiles", Detail: filepath.Join(s.Loader.Dir, "profiles"), Hint: "write one, such as work.toml, and reload"})
 	}
 	for p := range set.All() {
 		if set.Version(p.Name) == profiles.LastGood {
@@ -187,11 +207,41 @@ func (s *Supervisor) tunnel(name string) *tunnel {
 func (s *Supervisor) isRunning(name string) bool { return s.tunnel(name) != nil }
 
 func (s *Supervisor) start(ctx context.Context, p profiles.Profile) {
-	t := newTunnel(ctx, p, s.Agent, &s.journal, &s.gate)
+	t := newTunnel(ctx, p, s.house())
 	s.mu.Lock()
 	s.tunnels[p.Name] = t
 	s.mu.Unlock()
 	t.start()
+}
+
+// house is what a new tunnel shares with the others.
+func (s *Supervisor) house() house {
+	return house{me: s.account(), journal: &s.journal, gate: &s.gate, person: s.Person, linkOf: s.linkOf}
+}
+
+// linkOf returns the link of a running profile, or nil.
+func (s *Supervisor) linkOf(profile string) *link.Link {
+	if t := s.tunnel(profile); t != nil {
+		return t.link
+	}
+	return nil
+}
+
+// account is the daemon's account without the variables that hold any
+// profile's secret: the programs that a profile runs do not get them.
+func (s *Supervisor) account() Account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var secrets []identity.Secret
+	for p := range s.set.All() {
+		secrets = append(secrets, identity.Secret(p.Auth.Passphrase), identity.Secret(p.Auth.Password))
+		for _, a := range p.Auth.Answers {
+			secrets = append(secrets, identity.Secret(a.Value))
+		}
+	}
+	me := s.Account
+	me.Secrets.Environ = identity.CommandEnviron(me.Secrets.Environ, secrets...)
+	return me
 }
 
 // stop ends a tunnel at once; the channel is closed when it is over.
@@ -205,12 +255,7 @@ func (s *Supervisor) stop(name string) <-chan struct{} {
 
 // stopAll drains and ends every tunnel.
 func (s *Supervisor) stopAll() {
-	s.mu.Lock()
-	all := make([]*tunnel, 0, len(s.tunnels))
-	for _, t := range s.tunnels {
-		all = append(all, t)
-	}
-	s.mu.Unlock()
+	all := s.all()
 	draining, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	var drains sync.WaitGroup
@@ -218,9 +263,22 @@ func (s *Supervisor) stopAll() {
 		drains.Go(func() { t.drain(draining) })
 	}
 	drains.Wait()
-	for _, t := range all {
-		<-t.stop()
+	stopped := make([]<-chan struct{}, len(all))
+	for i, t := range all {
+		stopped[i] = t.stop()
 	}
+	awaitAll(stopped, stopTime) // a file on a dead network share must not hold up the end
+}
+
+// all returns the tunnels in the order of their names.
+func (s *Supervisor) all() []*tunnel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*tunnel, 0, len(s.tunnels))
+	for _, name := range slices.Sorted(maps.Keys(s.tunnels)) {
+		all = append(all, s.tunnels[name])
+	}
+	return all
 }
 
 // awaitAll waits until every channel is closed, for at most limit.

@@ -162,15 +162,17 @@ func TestPanicStaysInItsProfile(t *testing.T) {
 		t.Fatal(problems)
 	}
 	p, _ := set.Profile("work")
-	tn := newTunnel(ctx, p, "", j, &gate{})
+	tn := newTunnel(ctx, p, house{journal: j, gate: &gate{}})
 	times := 0
 	real := net.Dialer{}
-	tn.link.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+	target := tn.link.Target()
+	target.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if times++; times <= 2 {
 			panic("boom")
 		}
 		return real.DialContext(ctx, network, address)
 	}
+	tn.link.Retarget(target)
 	tn.start()
 	sshtest.Eventually(t, patience, "listening", func() bool { return tn.running()[0].Status().State == "listening" })
 	ping(t, local)
@@ -213,7 +215,7 @@ func TestJournalCountsRepeats(t *testing.T) {
 	for _, e := range told.all {
 		got = append(got, fmt.Sprintf("%s %s %d", e.State, e.Code, e.Repeats))
 	}
-	want := []string{"connecting  0", "waiting connect_refused 0", "waiting connect_timeout 2", "up  0"}
+	want := []string{"connecting  0", "waiting connect_refused 0", "waiting connect_timeout 2", "up  2"}
 	if !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
@@ -241,5 +243,21 @@ func TestGate(t *testing.T) {
 	leaves[0]()
 	if _, err := g.enter(ctx, "a:22"); err != nil {
 		t.Errorf("after one left: %v", err)
+	}
+}
+
+// Connections that fail for two reasons in turn are two lines, and their end is
+// one with the count: a client must not decide how fast the log grows.
+func TestJournalIsNotFlooded(t *testing.T) {
+	told := &events{}
+	j := &journal{tell: told.add}
+	for range 1000 {
+		j.connection("work", "db", fault.New(fault.TargetRefused, fault.Forward, "refused"))
+		j.connection("work", "db", fault.New(fault.ListenDenied, fault.Forward, "max_connections"))
+	}
+	j.connected("work", "db")
+	j.connection("work", "db", fault.New(fault.TargetRefused, fault.Forward, "refused"))
+	if n := len(told.all); n != 4 || told.all[2].Repeats != 1998 {
+		t.Errorf("%d lines: %+v", n, told.all)
 	}
 }

@@ -20,20 +20,23 @@ const badProfile = fault.BadProfile
 type journal struct {
 	tell func(control.Event)
 
-	mu       sync.Mutex // guards what follows, and keeps the events in order
-	failures map[subject]*failure
+	mu   sync.Mutex // guards what follows, and keeps the events in order
+	rows map[subject]*failures
 }
 
 // subject is what can fail again and again. Connections through a forward are
 // a subject of their own.
 type subject struct{ kind, profile, forward string }
 
-// failure is what a subject last failed with, and how often since it was told.
-type failure struct {
-	code    fault.Code
-	message string // where there is no code
+// failures are what a subject failed with since it last worked: what was told
+// of them, by code or, without one, by message, and how many were only counted.
+type failures struct {
+	told    map[string]bool
 	repeats int
 }
+
+// kindsLimit bounds the messages without a code that a row of failures keeps.
+const kindsLimit = 50
 
 // note tells an event as it is.
 func (j *journal) note(e control.Event) {
@@ -53,6 +56,11 @@ func (j *journal) send(e control.Event) {
 
 // link tells a step or a change of state of a profile's link.
 func (j *journal) link(profile string, e link.Event) {
+	j.report(linkEvent(profile, e), e.Err, e.State == link.Up, e.State == link.Connecting)
+}
+
+// linkEvent is a link's event on the wire.
+func linkEvent(profile string, e link.Event) control.Event {
 	out := control.Event{Time: e.Time, Kind: "link", Profile: profile, Step: e.Step, State: string(e.State), Message: e.Message, Detail: e.Detail, Level: control.Info}
 	switch e.State {
 	case "":
@@ -62,7 +70,10 @@ func (j *journal) link(profile string, e link.Event) {
 	case link.Waiting:
 		out.Level = control.Warn
 	}
-	j.report(out, e.Err, e.State == link.Up, e.State == link.Connecting)
+	if e.Err != nil {
+		describe(&out, e.Err)
+	}
+	return out
 }
 
 // forward tells a change of state of a forward.
@@ -83,48 +94,67 @@ func (j *journal) connection(profile, name string, err error) {
 	j.report(out, err, false, false)
 }
 
-// report tells e unless it repeats what the subject failed with last. good
-// ends a row of failures; an attempt within one is not worth a line.
+// connected tells that connections through a forward work again.
+func (j *journal) connected(profile, name string) {
+	j.report(control.Event{Kind: "connection", Profile: profile, Forward: name, Step: fault.Forward, Message: "connections work again", Level: control.Info}, nil, true, false)
+}
+
+// report tells e unless it repeats what the subject failed with in this row.
+// good ends the row; an attempt within one is not worth a line.
 func (j *journal) report(e control.Event, err error, good, attempt bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	key := subject{e.Kind, e.Profile, e.Forward}
-	last := j.failures[key]
+	row := j.rows[key]
 	switch {
 	case err != nil:
-		describe(&e, err)
-		if last != nil && last.code == e.Code && (e.Code != "" || last.message == err.Error()) {
-			last.repeats++
+		if e.Code == "" {
+			describe(&e, err)
+		}
+		if row = j.row(key); !row.isNew(e.Code, err) {
+			row.repeats++
 			return
 		}
-		j.remember(key, &failure{code: e.Code, message: err.Error()})
-	case attempt && last != nil:
+		e.Repeats = row.repeats
+	case attempt && row != nil:
 		return
-	case good:
-		delete(j.failures, key)
-	default:
-		last = nil // a step, or a stop: it says nothing about the failures
-	}
-	if last != nil {
-		e.Repeats = last.repeats
+	case good && row != nil:
+		e.Repeats = row.repeats
+		delete(j.rows, key)
 	}
 	j.send(e)
 }
 
-func (j *journal) remember(key subject, f *failure) {
-	if j.failures == nil {
-		j.failures = map[subject]*failure{}
+func (j *journal) row(key subject) *failures {
+	if j.rows == nil {
+		j.rows = map[subject]*failures{}
 	}
-	j.failures[key] = f
+	if j.rows[key] == nil {
+		j.rows[key] = &failures{told: map[string]bool{}}
+	}
+	return j.rows[key]
+}
+
+// isNew reports whether the row has not told a failure of this kind yet.
+func (f *failures) isNew(code fault.Code, err error) bool {
+	kind := string(code)
+	if kind == "" {
+		kind = err.Error()
+	}
+	if f.told[kind] || len(f.told) >= kindsLimit {
+		return false
+	}
+	f.told[kind] = true
+	return true
 }
 
 // forget drops what is known of a profile, or of one forward of it.
 func (j *journal) forget(profile, name string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for key := range j.failures {
+	for key := range j.rows {
 		if key.profile == profile && (name == "" || key.forward == name) {
-			delete(j.failures, key)
+			delete(j.rows, key)
 		}
 	}
 }
@@ -141,8 +171,17 @@ func describe(e *control.Event, err error) {
 			e.Step = f.Step
 		}
 	case errors.As(err, &p):
-		e.Level, e.Detail = control.Fault, p.Error()+"\n"+string(p.Stack)
+		e.Level, e.Detail = control.Fault, panicText(err)
 	default:
 		e.Detail = err.Error()
 	}
+}
+
+// panicText is a panic with its stack.
+func panicText(err error) string {
+	var p *fault.Panic
+	if errors.As(err, &p) {
+		return p.Error() + "\n" + string(p.Stack)
+	}
+	return err.Error()
 }

@@ -17,10 +17,7 @@ func (s *Supervisor) Status() control.Status {
 	defer s.mu.Unlock()
 	doc := control.Status{
 		Version: s.Version, Since: s.since, Config: s.Loader.Dir,
-		Problems: []control.Problem{}, Profiles: []control.Profile{},
-	}
-	for _, p := range s.problems {
-		doc.Problems = append(doc.Problems, control.Problem{File: p.File, Line: p.Line, Column: p.Column, Key: p.Key, Message: p.Message, Hint: p.Hint})
+		Problems: wireProblems(s.problems), Profiles: []control.Profile{},
 	}
 	for p := range s.set.All() {
 		entry := profileStatus(p, s.tunnels[p.Name])
@@ -105,4 +102,20 @@ func moment(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+func wireProblems(problems []profiles.Problem) []control.Problem {
+	out := []control.Problem{}
+	for _, p := range problems {
+		out = append(out, control.Problem{File: p.File, Line: p.Line, Column: p.Column, Key: p.Key, Message: p.Message, Hint: p.Hint, Warning: p.Warning})
+	}
+	return out
+}
+
+func reloadResult(changes []profiles.Change, problems []profiles.Problem) control.ReloadResult {
+	out := control.ReloadResult{Changes: []control.Change{}, Problems: wireProblems(problems)}
+	for _, c := range changes {
+		out.Changes = append(out.Changes, control.Change{Verb: string(c.Verb), Profile: c.Profile, Forward: c.Forward})
+	}
+	return out
 }

@@ -9,15 +9,31 @@ import (
 	"tunneld/control"
 	"tunneld/fault"
 	"tunneld/forward"
+	"tunneld/identity"
 	"tunneld/link"
 	"tunneld/profiles"
 )
+
+// Account is what the daemon's own account brings to a login.
+type Account struct {
+	Agent   string          // the socket or pipe that auth.agent = "auto" means; "" means none
+	Secrets identity.Source // where stored passphrases and passwords are read
+}
+
+// house is what the tunnels of one supervisor share.
+type house struct {
+	me      Account
+	journal *journal
+	gate    *gate
+	person  identity.Asker                  // who sits at this process, or nil
+	linkOf  func(profile string) *link.Link // the running link of another profile, or nil
+}
 
 // tunnel is one running profile: a link and its forwards. Only the
 // supervisor's goroutine starts and stops; status reads from any.
 type tunnel struct {
 	name    string
-	agent   string
+	house   house
 	journal *journal
 	link    *link.Link
 	ctx     context.Context // ends everything of the tunnel
@@ -25,6 +41,10 @@ type tunnel struct {
 	work    sync.WaitGroup
 	over    chan struct{} // closed when everything is over
 	stopped sync.Once
+	desk    desk
+	// memories keep what a person gave, by hop. Only the supervisor's goroutine
+	// touches the map.
+	memories map[string]*identity.Memory
 
 	mu       sync.Mutex // guards what follows
 	profile  profiles.Profile
@@ -39,18 +59,39 @@ type running struct {
 	over   chan struct{}
 }
 
-func newTunnel(ctx context.Context, p profiles.Profile, agent string, j *journal, g *gate) *tunnel {
+func newTunnel(ctx context.Context, p profiles.Profile, h house) *tunnel {
 	t := &tunnel{
-		name: p.Name, agent: agent, journal: j,
-		link:     link.New(linkTarget(p, agent)),
+		name: p.Name, house: h, journal: h.journal,
 		over:     make(chan struct{}),
 		profile:  p,
 		forwards: map[string]*running{},
+		memories: map[string]*identity.Memory{},
 	}
-	t.link.Admit = g.enter
-	t.link.Events = func(e link.Event) { j.link(p.Name, e) }
+	t.link = link.New(t.linkTarget(p))
+	t.link.Admit = h.gate.enter
+	t.link.Events = t.hear
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	return t
+}
+
+// hear takes what the link tells.
+func (t *tunnel) hear(e link.Event) {
+	if e.State != "" && e.State != link.Connecting {
+		t.desk.leave()
+	}
+	t.journal.link(t.name, e)
+	if e.State == link.Up {
+		t.againRemote()
+	}
+}
+
+// asker is who answers the link's questions: the person at this process, else
+// whoever comes to the desk.
+func (t *tunnel) asker() identity.Asker {
+	if t.house.person != nil {
+		return t.house.person
+	}
+	return &t.desk
 }
 
 func (t *tunnel) start() {
@@ -102,13 +143,23 @@ func (t *tunnel) serveForward(ctx context.Context, r *running) {
 	}
 }
 
+// againRemote makes the remote forwards try at once: a new link is news for
+// them.
+func (t *tunnel) againRemote() {
+	for _, r := range t.running() {
+		if r.spec.Kind == profiles.Remote {
+			r.Again()
+		}
+	}
+}
+
 // afterPanic tells of a panic and gives it a second before the next try.
 func (t *tunnel) afterPanic(forward string, err error) {
 	var p *fault.Panic
 	if !errors.As(err, &p) {
 		return
 	}
-	t.journal.note(control.Event{Kind: "daemon", Level: control.Fault, Profile: t.name, Forward: forward, Message: "internal error", Detail: p.Error() + "\n" + string(p.Stack)})
+	t.journal.note(control.Event{Kind: "daemon", Level: control.Fault, Profile: t.name, Forward: forward, Message: "internal error", Detail: panicText(err)})
 	select {
 	case <-t.ctx.Done():
 	case <-time.After(time.Second):
@@ -135,7 +186,8 @@ func (t *tunnel) stopForward(name string) <-chan struct{} {
 // relink makes the link connect as p says; the forwards stay.
 func (t *tunnel) relink(p profiles.Profile) {
 	t.update(p)
-	t.link.Retarget(linkTarget(p, t.agent))
+	t.forget()
+	t.link.Retarget(t.linkTarget(p))
 }
 
 // update takes a new version of the profile that touches nothing that runs.
@@ -143,6 +195,13 @@ func (t *tunnel) update(p profiles.Profile) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.profile = p
+}
+
+// current returns the profile as it is now.
+func (t *tunnel) current() profiles.Profile {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.profile
 }
 
 // drain stops listening and waits for the open connections, until ctx ends.
@@ -158,6 +217,7 @@ func (t *tunnel) drain(ctx context.Context) {
 func (t *tunnel) stop() <-chan struct{} {
 	t.stopped.Do(func() {
 		t.cancel()
+		t.forget()
 		go t.awaitWork()
 		t.journal.forget(t.name, "")
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"regexp"
 	"time"
 
 	"tunneld/fault"
@@ -16,31 +17,56 @@ import (
 // listenAgain is the wait after a local address was in use.
 const listenAgain = 5 * time.Second
 
-// linkTarget is what a profile asks of its link. agent is what "auto" means.
-func linkTarget(p profiles.Profile, agent string) link.Target {
-	switch p.Auth.Agent {
-	case "auto":
-	case "none":
-		agent = ""
-	default:
-		agent = p.Auth.Agent
-	}
+// linkTarget is what a profile asks of its link.
+func (t *tunnel) linkTarget(p profiles.Profile) link.Target {
 	return link.Target{
 		Host: p.Server.Host, Port: p.Server.Port, User: p.Server.User,
 		BindAddress: p.Server.BindAddress, AddressFamily: p.Server.AddressFamily,
-		HostKeys: identity.HostKeys{Files: p.HostKey.KnownHosts, Fingerprints: p.HostKey.Fingerprints, Alias: p.HostKey.Alias},
-		Credentials: identity.Credentials{
-			Files: p.Auth.IdentityFiles, Named: p.Auth.IdentityFilesWritten,
-			IdentitiesOnly: p.Auth.IdentitiesOnly, Agent: agent,
-		},
-		Algorithms: link.Algorithms{
-			KeyExchanges: p.Link.Kex, Ciphers: p.Link.Ciphers, MACs: p.Link.MACs, HostKeys: p.Link.HostKeyAlgorithms,
-		},
+		Jumps: t.jumps(p), DialContext: t.through(p),
+		Proxy: p.Server.Proxy, Environ: t.house.me.Secrets.Environ,
+		HostKeys: hostKeys(p.HostKey), UpdateHostKeys: p.HostKey.Update,
+		Credentials:    t.credentials(p.Auth),
+		Algorithms:     algorithms(p.Link),
 		ConnectTimeout: p.Link.ConnectTimeout,
 		Keepalive:      p.Link.Keepalive, KeepaliveMisses: p.Link.KeepaliveMisses,
 		Backoff:      link.Backoff{Min: p.Link.ReconnectMin, Max: p.Link.ReconnectMax},
 		RefusedRetry: p.Link.RefusedRetry,
 	}
+}
+
+func algorithms(l profiles.Link) link.Algorithms {
+	return link.Algorithms{KeyExchanges: l.Kex, Ciphers: l.Ciphers, MACs: l.MACs, HostKeys: l.HostKeyAlgorithms}
+}
+
+func hostKeys(h profiles.HostKey) identity.HostKeys {
+	return identity.HostKeys{
+		Files: h.KnownHosts, Fingerprints: h.Fingerprints, Alias: h.Alias,
+		AcceptNew: h.Policy == "accept-new",
+	}
+}
+
+func (t *tunnel) credentials(a profiles.Auth) identity.Credentials {
+	c := identity.Credentials{
+		Methods: a.Methods,
+		Files:   a.IdentityFiles, Named: a.IdentityFilesWritten, CertificateFiles: a.CertificateFiles,
+		IdentitiesOnly: a.IdentitiesOnly, Agent: t.house.me.Agent,
+		PublicKeyAlgorithms: a.PublicKeyAlgorithms,
+		Passphrase:          identity.Secret(a.Passphrase), Password: identity.Secret(a.Password),
+		Secrets: t.house.me.Secrets, Asker: t.asker(), Memory: t.memoryOf(""),
+	}
+	switch a.Agent {
+	case "auto":
+	case "none":
+		c.Agent = ""
+	default:
+		c.Agent = a.Agent
+	}
+	for _, answer := range a.Answers {
+		if prompt, err := regexp.Compile(answer.Prompt); err == nil { // profiles checked it
+			c.Answers = append(c.Answers, identity.Answer{Prompt: prompt, Value: identity.Secret(answer.Value)})
+		}
+	}
+	return c
 }
 
 // newForward wires a forward: local and remote differ only in who listens and
@@ -70,6 +96,7 @@ func (t *tunnel) newForward(spec profiles.Forward) *forward.Forward {
 	}
 	f.Changed = func(s forward.Status) { t.journal.forward(t.name, spec.Name, s) }
 	f.Failed = func(err error) { t.journal.connection(t.name, spec.Name, err) }
+	f.Recovered = func() { t.journal.connected(t.name, spec.Name) }
 	return f
 }
 

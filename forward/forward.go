@@ -62,6 +62,10 @@ type Forward struct {
 	// told.
 	Failed func(error)
 
+	// Recovered is called when a connection is relayed after one or more that
+	// were not. nil: nobody is told.
+	Recovered func()
+
 	// After and Now are the clock; nil means time.After and time.Now.
 	After func(time.Duration) <-chan time.Time
 	Now   func() time.Time
@@ -69,7 +73,9 @@ type Forward struct {
 	conns              sync.WaitGroup // one per accepted connection
 	toTarget, toOrigin atomic.Int64   // bytes
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex    // guards what follows
+	failing bool          // the last connection could not be relayed
+	again   chan struct{} // closed to end the pause of a retry; nil outside one
 	status  Status
 	stats   Stats // but not its bytes
 	drained bool
@@ -140,6 +146,7 @@ func (f *Forward) relay(ctx context.Context, accepted net.Conn, refused error) {
 		}
 		return
 	}
+	f.recovered()
 	err = splice(ctx, accepted, dialled, &f.toTarget, &f.toOrigin)
 	if _, ok := err.(*fault.Panic); ok {
 		f.fail(err) // any other error is how that connection's life ended

@@ -3,10 +3,12 @@ package forward_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -327,4 +329,103 @@ func TestDrainBeforeListening(t *testing.T) {
 			t.Errorf("%v after %d calls of Listen", err, calls)
 		}
 	})
+}
+
+// An IPv4 wildcard opens nothing on IPv6: wider must be written out.
+func TestWildcardIsIPv4Alone(t *testing.T) {
+	ln, err := forward.ListenTCP(context.Background(), "0.0.0.0", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	port := ln.Addr().(*net.TCPAddr).Port
+	if c, err := net.DialTimeout("tcp", fmt.Sprintf("[::1]:%d", port), time.Second); err == nil {
+		c.Close()
+		t.Error("it answers on ::1 too")
+	}
+}
+
+// Recovered is called once, when a connection is relayed after a failed one.
+func TestRecovered(t *testing.T) {
+	var fails atomic.Bool
+	var recovered atomic.Int32
+	target := listenLocal(t)
+	go acceptAll(target)
+	front := listenLocal(t)
+	f := &forward.Forward{
+		Listen: func(context.Context) (net.Listener, error) { return front, nil },
+		Dial: func(ctx context.Context, _ net.Addr) (net.Conn, error) {
+			if fails.Load() {
+				return nil, fault.New(fault.TargetRefused, fault.Forward, "no")
+			}
+			return net.Dial("tcp", target.Addr().String())
+		},
+		Recovered: func() { recovered.Add(1) },
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- f.Serve(ctx) }()
+	defer func() { cancel(); <-over }()
+	knock := func() {
+		if c, err := net.Dial("tcp", front.Addr().String()); err == nil {
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			c.Read(make([]byte, 1)) // a greeting, or the reset
+			c.Close()
+		}
+	}
+	knock()
+	fails.Store(true)
+	knock()
+	knock()
+	fails.Store(false)
+	knock()
+	knock()
+	if n := recovered.Load(); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+// Again ends the pause of a retry.
+func TestAgain(t *testing.T) {
+	listens := make(chan struct{}, 10)
+	f := &forward.Forward{
+		Listen: func(context.Context) (net.Listener, error) {
+			listens <- struct{}{}
+			return nil, fault.New(fault.RemotePortBusy, fault.Forward, "busy")
+		},
+		Retry: func(error, int) time.Duration { return time.Hour },
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- f.Serve(ctx) }()
+	defer func() { cancel(); <-over }()
+	<-listens
+	for deadline := time.Now().Add(10 * time.Second); len(listens) == 0; f.Again() {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not listen again")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func listenLocal(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// acceptAll greets and closes.
+func acceptAll(ln net.Listener) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		c.Write([]byte("x"))
+		c.Close()
+	}
 }

@@ -10,6 +10,9 @@ import (
 	"tunneld/fault"
 )
 
+// acceptHint is for the usual reason why a connection cannot be accepted.
+const acceptHint = "the daemon may have too few descriptors: raise LimitNOFILE of the service, or ulimit -n"
+
 const (
 	settled  = time.Second     // a listener that lived this long was a success
 	patience = 3 * time.Second // a Listen that takes longer waits for something
@@ -40,9 +43,35 @@ func (f *Forward) keepListening(ctx, listening context.Context) {
 		default:
 			failed++
 			f.move(Retrying, nil, err)
-			f.sleep(listening, f.retry(err, failed))
+			f.pause(listening, f.retry(err, failed))
 		}
 	}
+}
+
+// Again ends the pause of a retry: what the last Listen failed with may be over.
+func (f *Forward) Again() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.again != nil {
+		close(f.again)
+		f.again = nil
+	}
+}
+
+// pause waits before a retry, for Again at most.
+func (f *Forward) pause(ctx context.Context, d time.Duration) {
+	again := make(chan struct{})
+	f.mu.Lock()
+	f.again = again
+	f.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-again:
+	case <-f.after(d):
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.again = nil
 }
 
 // listenOnce serves one listener to its end, and says how long it lived and
@@ -101,6 +130,9 @@ func (f *Forward) accept(ctx, listening context.Context, ln net.Listener) (err e
 			f.conns.Add(1)
 			go f.relay(ctx, conn, f.admit())
 		case temporary(err) && listening.Err() == nil:
+			if pause == 0 { // the first of a row: nobody is let in until it passes
+				f.fail(fault.New(fault.ListenDenied, fault.Forward, "accept: %w", err).WithHint("%s", acceptHint))
+			}
 			pause = min(max(2*pause, acceptMin), acceptMax)
 			f.sleep(listening, pause)
 		default:

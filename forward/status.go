@@ -112,6 +112,7 @@ func (f *Forward) release() {
 // fail counts a connection that could not be relayed, and tells the owner.
 func (f *Forward) fail(err error) {
 	f.mu.Lock()
+	f.failing = true
 	f.stats.Failed++
 	if code := fault.CodeOf(err); code != "" {
 		if f.stats.Failures == nil {
@@ -122,5 +123,16 @@ func (f *Forward) fail(err error) {
 	f.mu.Unlock()
 	if f.Failed != nil {
 		f.Failed(err)
+	}
+}
+
+// recovered tells the owner that a row of failures is over.
+func (f *Forward) recovered() {
+	f.mu.Lock()
+	was := f.failing
+	f.failing = false
+	f.mu.Unlock()
+	if was && f.Recovered != nil {
+		f.Recovered()
 	}
 }

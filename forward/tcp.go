@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -43,7 +44,8 @@ func dialFault(err error) error {
 
 // ListenTCP listens on host:port of this machine. The host localhost means
 // 127.0.0.1 and, where the machine has IPv6, ::1 with the same port; port 0
-// chooses one. A listener on both has the method Addrs() []net.Addr. An error
+// chooses one. An IPv4 address is IPv4 alone: 0.0.0.0 opens nothing on IPv6. A
+// listener on both has the method Addrs() []net.Addr. An error
 // has the code fault.ListenInUse, or fault.ListenDenied for any other reason,
 // and names the address.
 func ListenTCP(ctx context.Context, host string, port int) (net.Listener, error) {
@@ -76,7 +78,11 @@ type listenFunc func(network, addr string) (net.Listener, error)
 
 func listenHost(host string, port int, listen listenFunc) (net.Listener, error) {
 	if host != "localhost" {
-		ln, err := listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		network := "tcp"
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+			network = "tcp4" // with "tcp", net opens [::] for 0.0.0.0
+		}
+		ln, err := listen(network, net.JoinHostPort(host, strconv.Itoa(port)))
 		if err != nil {
 			return nil, err
 		}

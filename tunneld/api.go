@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tunneld/control"
-	"tunneld/daemon"
 )
 
 // localAPI is the local API of a daemon in this process.
@@ -64,38 +63,3 @@ func (a *localAPI) serve(ctx context.Context, d control.Daemon) {
 		a.log.write(e)
 	}
 }
-
-// service is the supervisor as the API sees it.
-type service struct{ *daemon.Supervisor }
-
-// Reload reads the profiles again.
-func (s service) Reload(ctx context.Context) (control.ReloadResult, error) {
-	out, err := s.Supervisor.Reload(ctx)
-	var r control.ReloadResult
-	for _, c := range out.Changes {
-		r.Changes = append(r.Changes, control.Change{Verb: string(c.Verb), Profile: c.Profile, Forward: c.Forward})
-	}
-	for _, p := range out.Problems {
-		r.Problems = append(r.Problems, control.Problem{File: p.File, Line: p.Line, Column: p.Column, Key: p.Key, Message: p.Message, Hint: p.Hint, Warning: p.Warning})
-	}
-	return r, err
-}
-
-var errLater = errors.New("this version cannot do that yet")
-
-// SetSecret has no place for secrets yet.
-func (s service) SetSecret(context.Context, string, []byte) error { return errLater }
-
-// RemoveSecret has nothing to remove yet.
-func (s service) RemoveSecret(context.Context, string) error { return errLater }
-
-// Trace has no connection of its own yet.
-func (s service) Trace(context.Context, string, control.TraceOptions, func(control.Event)) error {
-	return errLater
-}
-
-// Prompts is empty as long as nothing can be answered.
-func (s service) Prompts() []control.Prompt { return nil }
-
-// Answer has nothing to answer yet.
-func (s service) Answer(context.Context, control.Answer) error { return errLater }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tunneld/daemon"
+	"tunneld/identity"
 	"tunneld/link"
 	"tunneld/profiles"
 )
@@ -75,4 +77,16 @@ func (f folders) loader() (*profiles.Loader, error) {
 		env.Home = home
 	}
 	return &profiles.Loader{Dir: f.config, State: f.state, Env: env, Known: link.KnownAlgorithms()}, nil
+}
+
+// account is what this account brings to a login.
+func account() daemon.Account {
+	return daemon.Account{
+		Agent: agentSocket(),
+		Secrets: identity.Source{
+			Getenv:         os.Getenv,
+			Environ:        os.Environ(),
+			CredentialsDir: os.Getenv("CREDENTIALS_DIRECTORY"),
+		},
+	}
 }

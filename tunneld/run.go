@@ -47,7 +47,7 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 	s := &daemon.Supervisor{
 		Version: version(),
 		Loader:  loader,
-		Agent:   agentSocket(),
+		Account: account(),
 		Events:  log.write,
 		Loaded: func(d profiles.Daemon) {
 			log.configure(d.LogLevel, d.LogFormat)
@@ -63,7 +63,7 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 		defer signal.Stop(hangups)
 	}
 	go reloadOn(ctx, hangups, s)
-	api.start(ctx, service{s})
+	api.start(ctx, s)
 	defer api.stop() // when everything else is over
 	if err := s.Serve(ctx); !errors.Is(err, context.Canceled) {
 		return err

@@ -29,13 +29,15 @@ func (d *SSHD) config(program string) []byte {
 		"PasswordAuthentication no",
 		"KbdInteractiveAuthentication no",
 		"AllowTcpForwarding yes",
-		"MaxStartups 1000",
 		"PrintMotd no",
 		"LogLevel VERBOSE",
 		"Subsystem sftp internal-sftp",
 	)
 	for _, name := range hostKeyFiles {
 		lines = append(lines, "HostKey "+d.path(name))
+	}
+	if !strings.Contains(strings.Join(first, "\n"), "MaxStartups") { // of this one sshd takes the last
+		lines = append(lines, "MaxStartups 1000")
 	}
 	if hasPenalties(program) {
 		lines = append(lines, "PerSourcePenalties no")
