@@ -47,12 +47,12 @@ func isServingIn(p control.Profile) bool { return isServing(p) && p.RTT != nil }
 
 // Promise 7: what status says is what was observed.
 func TestPromiseStatusIsWhatWasObserved(t *testing.T) {
-	d, echo := sshtest.StartSSHD(t, "LogLevel DEBUG1"), sshtest.Echo(t)
+	d, sink := sshtest.StartSSHD(t, "LogLevel DEBUG1"), sshtest.Sink(t)
 	_, wrong := sshtest.NewKey(t)
 	local, start := freeAddr(t), time.Now()
 	p := startDaemon(t, map[string]string{
-		"work": server(d) + localForward("db", local, echo.Addr) + remoteForward("hook", "127.0.0.1:0", echo.Addr),
-		"edge": strings.Replace(server(d), d.ClientKey, wrong, 1) + localForward("db", freeAddr(t), echo.Addr),
+		"work": server(d) + localForward("db", local, sink.Addr) + remoteForward("hook", "127.0.0.1:0", sink.Addr),
+		"edge": strings.Replace(server(d), d.ClientKey, wrong, 1) + localForward("db", freeAddr(t), sink.Addr),
 	})
 	work := p.observe("work", "up", isServingIn)
 	observedLink(t, d, work, start)
@@ -114,19 +114,28 @@ func observedForwards(t *testing.T, p *process, q control.Profile, local string)
 	if len(q.Forwards[1].Bound) != 1 || strings.HasSuffix(q.Forwards[1].Bound[0], ":0") {
 		t.Fatalf("remote bound %v", q.Forwards[1].Bound)
 	}
-	const bytes = 100_003
-	word := strings.Repeat("x", bytes)
+	const sent = 100_003
 	for i, addr := range []string{local, q.Forwards[1].Bound[0]} {
 		open := dialTCP(t, addr)
-		ping(t, open, word)
-		q := p.observe(q.Name, "one connection, counted", func(q control.Profile) bool {
+		if _, err := io.Copy(open, sshtest.Pattern(sent)); err != nil {
+			t.Fatal(err)
+		}
+		p.observe(q.Name, "one connection, counted", func(q control.Profile) bool {
 			f := q.Forwards[i]
-			return f.Active == 1 && f.BytesToServer == bytes && f.BytesFromServer == bytes
+			return f.Active == 1 && f.BytesToServer+f.BytesFromServer == sent
 		})
-		open.Close()
-		q = p.observe(q.Name, "none left", func(q control.Profile) bool { return q.Forwards[i].Active == 0 })
-		if f := q.Forwards[i]; f.Total != 1 || f.Failed != 0 || f.BytesToServer != bytes || f.BytesFromServer != bytes || f.Error != nil {
-			t.Errorf("forward %+v", f)
+		open.CloseWrite()
+		answer, err := io.ReadAll(open)
+		if err != nil || len(answer) == 0 {
+			t.Fatalf("answer %q, %v", answer, err)
+		}
+		there, back := uint64(sent), uint64(len(answer))
+		if i == 1 { // the client is on the server's side
+			there, back = back, there
+		}
+		q := p.observe(q.Name, "none left", func(q control.Profile) bool { return q.Forwards[i].Active == 0 })
+		if f := q.Forwards[i]; f.Total != 1 || f.Failed != 0 || f.BytesToServer != there || f.BytesFromServer != back || f.Error != nil {
+			t.Errorf("forward %+v, want %d there and %d back", f, there, back)
 		}
 	}
 }
