@@ -1,6 +1,8 @@
 package profiles
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -52,8 +54,8 @@ func (r *reader) sshConfigFiles(root *node) ([]string, *node) {
 	if err != nil {
 		return nil, nil // the schema says so
 	}
-	if _, err := os.Stat(path); err != nil {
-		r.problem(n.at, "server.ssh_config", "", "cannot be read: %s", reason(err))
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) { // which ssh_config takes for an empty file
+		r.problem(n.at, "server.ssh_config", "", "there is no such file")
 		return nil, nil
 	}
 	return []string{path}, n

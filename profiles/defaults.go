@@ -82,6 +82,9 @@ func (e Environment) userKnownHosts() []string {
 }
 
 func (e Environment) systemKnownHosts() []string {
+	if !e.Windows {
+		return []string{"/etc/ssh/ssh_known_hosts"}
+	}
 	if dir := e.systemSSH(); dir != "" {
 		return []string{filepath.Join(dir, "ssh_known_hosts")}
 	}

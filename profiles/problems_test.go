@@ -86,7 +86,7 @@ var problemTests = []struct{ name, text, want string }{
 	{"jump through nothing", host + "server.proxy_jump = ['profile:lba']", `2:22: server.proxy_jump[0]: there is no profile lba; did you mean lab?`},
 	{"jump through itself", host + "server.proxy_jump = ['profile:lab', 'gw']", `2:22: server.proxy_jump[0]: the jumps lead in a circle: lab → lab; one of them must reach its server in another way`},
 	{"profile that is not the first hop", host + "server.proxy_jump = ['gw', 'profile:lab']", `2:28: server.proxy_jump[1]: a profile can be the first hop alone; write the way to it into that profile`},
-	{"ssh_config that is not there", host + "server.ssh_config = '/nowhere/config'", `2:8: server.ssh_config: cannot be read: no such file or directory`},
+	{"ssh_config that is not there", host + "server.ssh_config = '/nowhere/config'", `2:8: server.ssh_config: there is no such file`},
 
 	// Paths and variables.
 	{"unset variable", host + "auth.identity_files = ['${NOPE}/key']", `2:24: auth.identity_files[0]: the variable ${NOPE} is not set; set it in the environment of tunneld, or write the value out`},
