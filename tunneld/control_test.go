@@ -19,9 +19,9 @@ import (
 	"tunneld/internal/sshtest"
 )
 
-// status asks the daemon, as any client does.
-func (p *process) status() (control.Status, error) {
-	return control.New(here().folderSocket(filepath.Join(p.dir, "state"))).Status(p.t.Context())
+// client asks the daemon, as any program may.
+func (p *process) client() *control.Client {
+	return control.New(here().folderSocket(filepath.Join(p.dir, "state")))
 }
 
 // observe waits until the status of a profile fits, and returns it.
@@ -29,7 +29,7 @@ func (p *process) observe(profile, what string, fits func(control.Profile) bool)
 	p.t.Helper()
 	var last control.Profile
 	sshtest.Eventually(p.t, patience, "status of "+profile+": "+what, func() bool {
-		s, err := p.status()
+		s, err := p.client().Status(p.t.Context())
 		if err != nil {
 			return false // it is just starting
 		}
@@ -145,6 +145,61 @@ func observedRefusal(t *testing.T, p control.Profile) {
 	t.Helper()
 	if e := p.Error; e == nil || e.Code != fault.AuthRejected || e.Step != fault.Auth || e.Hint == "" || e.At.IsZero() || p.RetryAt == nil || p.RetryAt.Before(time.Now()) {
 		t.Errorf("error %+v, retry at %v", e, p.RetryAt)
+	}
+}
+
+// A round trip is measured where one takes its time.
+func TestRoundTripIsMeasured(t *testing.T) {
+	d := sshtest.StartSSHD(t)
+	relay := sshtest.NewRelay(t, d.Addr)
+	const delay = 20 * time.Millisecond // each way
+	relay.Delay(delay)
+	p := startDaemon(t, map[string]string{"work": serverAt(d, relay.Addr) + localForward("db", freeAddr(t), "127.0.0.1:1")})
+	if ms := *p.observe("work", "up", isServingIn).RTT; ms < 40 || ms > 400 {
+		t.Errorf("rtt %v ms, it takes 40 at least", ms)
+	}
+}
+
+// An unknown host key is asked about, and its acceptance brings the link up;
+// a trace of the same profile tells the steps in their order.
+func TestPromptsAndTraceThroughTheAPI(t *testing.T) {
+	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
+	text := strings.Replace(server(d), `alias = "server"`, `alias = "other"`, 1) + localForward("db", freeAddr(t), echo.Addr)
+	p := startDaemon(t, map[string]string{"work": text})
+	p.observe("work", "blocked", func(q control.Profile) bool { return q.State == "blocked" })
+	client, ctx := p.client(), t.Context()
+	prompts, err := client.Prompts(ctx)
+	if err != nil || len(prompts) != 1 || prompts[0].Code != fault.HostKeyUnknown || prompts[0].HostKey == nil || len(prompts[0].HostKey.Known) != 0 {
+		t.Fatalf("prompts %+v, %v", prompts, err)
+	}
+	if err := client.Trace(ctx, "work", control.TraceOptions{}, func(control.Event) {}); fault.CodeOf(err) != fault.HostKeyUnknown {
+		t.Errorf("trace: %v", err)
+	}
+	a := control.Answer{ID: prompts[0].ID, Answers: []string{"SHA256:wrong"}}
+	if err := client.Answer(ctx, a); err == nil {
+		t.Error("another fingerprint was accepted")
+	}
+	a.Answers[0] = prompts[0].HostKey.Fingerprint
+	if err := client.Answer(ctx, a); err != nil {
+		t.Fatal(err)
+	}
+	p.observe("work", "up", isServingIn)
+	if prompts, err := client.Prompts(ctx); err != nil || len(prompts) != 0 {
+		t.Errorf("prompts %+v, %v", prompts, err)
+	}
+	var steps []fault.Step
+	err = client.Trace(ctx, "work", control.TraceOptions{Forwards: true}, func(e control.Event) {
+		if !slices.Contains(steps, e.Step) {
+			steps = append(steps, e.Step)
+		}
+	})
+	order := []fault.Step{fault.Resolve, fault.Connect, fault.Version, fault.Kex, fault.HostKey, fault.Auth, fault.Forward}
+	rank := func(s fault.Step) int { return slices.Index(order, s) }
+	if err != nil || !slices.IsSortedFunc(steps, func(a, b fault.Step) int { return rank(a) - rank(b) }) || !slices.Contains(steps, fault.HostKey) || !slices.Contains(steps, fault.Auth) {
+		t.Errorf("steps %v, %v", steps, err)
+	}
+	if err := client.Trace(ctx, "play", control.TraceOptions{}, nil); fault.CodeOf(err) != fault.UnknownProfile {
+		t.Errorf("trace of nothing: %v", err)
 	}
 }
 
