@@ -216,7 +216,17 @@ func (s *Supervisor) start(ctx context.Context, p profiles.Profile) {
 
 // house is what a new tunnel shares with the others.
 func (s *Supervisor) house() house {
-	return house{me: s.account(), journal: &s.journal, gate: &s.gate, person: s.Person, linkOf: s.linkOf}
+	return house{me: s.account(), journal: &s.journal, gate: &s.gate, person: s.Person, linkOf: s.linkOf, isUp: s.wakeDependants}
+}
+
+// wakeDependants makes the links try at once whose way goes through a profile
+// that has come up.
+func (s *Supervisor) wakeDependants(profile string) {
+	for _, t := range s.all() {
+		if hop, _ := t.current().Server.Way(); hop == profile {
+			t.link.Wake()
+		}
+	}
 }
 
 // linkOf returns the link of a running profile, or nil.

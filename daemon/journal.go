@@ -111,7 +111,7 @@ func (j *journal) report(e control.Event, err error, good, attempt bool) {
 		if e.Code == "" {
 			describe(&e, err)
 		}
-		if row = j.row(key); !row.isNew(e.Code, err) {
+		if row = j.row(key); !row.isNew(err) {
 			row.repeats++
 			return
 		}
@@ -135,11 +135,12 @@ func (j *journal) row(key subject) *failures {
 	return j.rows[key]
 }
 
-// isNew reports whether the row has not told a failure of this kind yet.
-func (f *failures) isNew(code fault.Code, err error) bool {
-	kind := string(code)
-	if kind == "" {
-		kind = err.Error()
+// isNew reports whether the row has not told a failure of this kind yet. The
+// kind is the code, and the code below it where a hop failed with its own.
+func (f *failures) isNew(err error) bool {
+	kind := err.Error()
+	if outer := fault.As(err); outer != nil {
+		kind = string(outer.Code) + " " + string(fault.CodeOf(outer.Err))
 	}
 	if f.told[kind] || len(f.told) >= kindsLimit {
 		return false
@@ -165,7 +166,7 @@ func describe(e *control.Event, err error) {
 	f := fault.As(err)
 	switch {
 	case f != nil:
-		e.Code, e.Hint = f.Code, fault.HintOf(err)
+		e.Code, e.Hint = f.Code, hintFor(e.Profile, err)
 		e.Detail = f.Message
 		if f.Step != "" {
 			e.Step = f.Step

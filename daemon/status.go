@@ -1,11 +1,16 @@
 package daemon
 
 import (
+	"errors"
+	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"tunneld/control"
 	"tunneld/fault"
 	"tunneld/forward"
+	"tunneld/identity"
 	"tunneld/link"
 	"tunneld/profiles"
 )
@@ -43,7 +48,7 @@ func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
 	for _, spec := range p.Forwards {
 		f := control.Forward{Name: spec.Name, Kind: string(spec.Kind), Listen: spec.Listen.String(), Target: spec.Target.String(), Bound: []string{}, State: string(forward.Stopped)}
 		if r := forwards[spec.Name]; r != nil {
-			observeForward(&f, spec.Kind, r.Forward)
+			observeForward(&f, p.Name, spec.Kind, r.Forward)
 		}
 		out.Forwards = append(out.Forwards, f)
 	}
@@ -53,10 +58,10 @@ func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
 func observeLink(out *control.Profile, s link.Status) {
 	out.State, out.Since = string(s.State), moment(s.Since)
 	out.RetryAt, out.Reconnects = moment(s.RetryAt), s.Reconnects
-	out.Error = wireError(s.Err, s.Since)
+	out.Error = wireError(out.Name, s.Err, s.Since)
 	if !s.LastDown.From.IsZero() {
 		out.LastDown = &control.Outage{From: s.LastDown.From, To: moment(s.LastDown.To)}
-		if e := wireError(s.LastDown.Err, s.LastDown.From); e != nil {
+		if e := wireError(out.Name, s.LastDown.Err, s.LastDown.From); e != nil {
 			out.LastDown.Code, out.LastDown.Message = e.Code, e.Message
 		}
 	}
@@ -71,13 +76,13 @@ func observeLink(out *control.Profile, s link.Status) {
 	}
 }
 
-func observeForward(out *control.Forward, kind profiles.Kind, f *forward.Forward) {
+func observeForward(out *control.Forward, profile string, kind profiles.Kind, f *forward.Forward) {
 	status, stats := f.Status(), f.Stats()
 	out.State, out.Since = string(status.State), moment(status.Since)
 	for _, a := range status.Bound {
 		out.Bound = append(out.Bound, a.String())
 	}
-	out.Error = wireError(status.Err, status.Since)
+	out.Error = wireError(profile, status.Err, status.Since)
 	out.Active, out.Total, out.Failed = stats.Active, stats.Total, stats.Failed
 	out.BytesToServer, out.BytesFromServer = stats.ToTarget, stats.ToOrigin
 	if kind == profiles.Remote { // its clients are on the server's side
@@ -85,15 +90,24 @@ func observeForward(out *control.Forward, kind profiles.Kind, f *forward.Forward
 	}
 }
 
-func wireError(err error, at time.Time) *control.Error {
+func wireError(profile string, err error, at time.Time) *control.Error {
 	if err == nil {
 		return nil
 	}
 	out := &control.Error{Message: err.Error(), At: at}
 	if f := fault.As(err); f != nil {
-		out.Code, out.Step, out.Message, out.Hint = f.Code, f.Step, f.Message, fault.HintOf(err)
+		out.Code, out.Step, out.Message, out.Hint = f.Code, f.Step, f.Message, hintFor(profile, err)
 	}
 	return out
+}
+
+// hintFor is what to do about a profile's err, as a line that can be typed.
+func hintFor(profile string, err error) string {
+	hint := strings.ReplaceAll(fault.HintOf(err), "PROFILE", profile)
+	if u := new(identity.Unknown); errors.As(err, &u) {
+		hint = strings.ReplaceAll(hint, "SHA256:...", ssh.FingerprintSHA256(u.Key))
+	}
+	return hint
 }
 
 // moment is nil for no time at all.

@@ -27,6 +27,7 @@ type house struct {
 	gate    *gate
 	person  identity.Asker                  // who sits at this process, or nil
 	linkOf  func(profile string) *link.Link // the running link of another profile, or nil
+	isUp    func(profile string)            // hears that a profile's link is up; nil means nobody
 }
 
 // tunnel is one running profile: a link and its forwards. Only the
@@ -82,6 +83,9 @@ func (t *tunnel) hear(e link.Event) {
 	t.journal.link(t.name, e)
 	if e.State == link.Up {
 		t.againRemote()
+		if t.house.isUp != nil {
+			t.house.isUp(t.name)
+		}
 	}
 }
 

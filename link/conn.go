@@ -177,7 +177,9 @@ type globalRequest struct {
 	name      string
 	payload   []byte
 	wantReply bool
-	done      chan globalReply // holds one; nil when nobody waits
+	done      chan globalReply  // nil when nobody waits
+	left      <-chan struct{}   // closed when whoever waits on done has left
+	late      func(globalReply) // takes the answer then; nil means that it does not matter
 }
 
 type globalReply struct {
@@ -195,17 +197,31 @@ func (c *conn) sendRequests() {
 		case r := <-c.outgoing:
 			start := c.link.now()
 			ok, payload, err := c.ssh.SendRequest(r.name, r.wantReply, r.payload)
-			if r.done != nil {
-				r.done <- globalReply{ok: ok, payload: payload, took: c.link.now().Sub(start), err: err}
-			}
+			c.hand(r, globalReply{ok: ok, payload: payload, took: c.link.now().Sub(start), err: err})
+		}
+	}
+}
+
+// hand gives an answer to whoever waits for it, or to late when nobody does any
+// more.
+func (c *conn) hand(r globalRequest, reply globalReply) {
+	if r.done == nil {
+		return
+	}
+	select {
+	case r.done <- reply:
+	case <-c.dead:
+	case <-r.left:
+		if r.late != nil && reply.err == nil {
+			r.late(reply)
 		}
 	}
 }
 
 // request sends a global request and waits for the answer, the end of the
-// connection, or ctx.
-func (c *conn) request(ctx context.Context, name string, payload []byte) (bool, []byte, error) {
-	r := globalRequest{name: name, payload: payload, wantReply: true, done: make(chan globalReply, 1)}
+// connection, or ctx; an answer that comes after ctx goes to late.
+func (c *conn) request(ctx context.Context, name string, payload []byte, late func(globalReply)) (bool, []byte, error) {
+	r := globalRequest{name: name, payload: payload, wantReply: true, done: make(chan globalReply), left: ctx.Done(), late: late}
 	select {
 	case c.outgoing <- r:
 	case <-c.dead:

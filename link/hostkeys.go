@@ -85,7 +85,7 @@ func (t Target) knownName() string {
 func (c *conn) proveHostKeys(keys []ssh.PublicKey) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), requestTimeout, errSlow)
 	defer cancel()
-	ok, proofs, err := c.request(ctx, proveRequest, identity.ProofRequest(keys))
+	ok, proofs, err := c.request(ctx, proveRequest, identity.ProofRequest(keys), nil)
 	if err != nil {
 		return err
 	}

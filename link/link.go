@@ -128,7 +128,7 @@ var errRestarted = errors.New("restarted")
 func (l *Link) Serve(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
-		before := l.Target().filesSignature()
+		before := l.Target().signature(ctx)
 		lasted, err := l.attempt(ctx)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, errRestarted):
@@ -199,9 +199,7 @@ func (l *Link) rest(ctx context.Context, err error, failures int, before string)
 		l.move(state, err, time.Time{})
 	}
 	var look <-chan time.Time
-	agent := ""
 	if state != Waiting {
-		agent = target.agentSignature(ctx)
 		look = l.after(lookAgain)
 	}
 	for {
@@ -213,7 +211,7 @@ func (l *Link) rest(ctx context.Context, err error, failures int, before string)
 		case <-timer:
 			return
 		case <-look:
-			if target.filesSignature() != before || target.agentSignature(ctx) != agent {
+			if target.signature(ctx) != before {
 				return
 			}
 			look = l.after(lookAgain)
@@ -225,20 +223,13 @@ func (l *Link) rest(ctx context.Context, err error, failures int, before string)
 // the agent's keys changed.
 const lookAgain = 2 * time.Second
 
-// filesSignature changes when a file does that decides about a login.
-func (t Target) filesSignature() string {
+// signature changes when something does that decides about a login: a file, or
+// the keys in an agent.
+func (t Target) signature(ctx context.Context) string {
 	signature := ""
 	for _, hop := range t.hops() {
-		signature += identity.FilesSignature(hop.HostKeys.Files) + identity.FilesSignature(hop.Credentials.WatchedFiles())
-	}
-	return signature
-}
-
-// agentSignature changes when the keys in an agent do.
-func (t Target) agentSignature(ctx context.Context) string {
-	signature := ""
-	for _, hop := range t.hops() {
-		signature += hop.Credentials.AgentSignature(ctx)
+		signature += identity.FilesSignature(hop.HostKeys.Files) + identity.FilesSignature(hop.Credentials.WatchedFiles()) +
+			hop.Credentials.AgentSignature(ctx)
 	}
 	return signature
 }
@@ -265,6 +256,7 @@ func (l *Link) Target() Target {
 func (l *Link) Retarget(t Target) {
 	l.mu.Lock()
 	l.target = t
+	clear(l.granted) // by another server, perhaps
 	l.mu.Unlock()
 	l.Restart()
 }

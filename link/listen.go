@@ -92,10 +92,10 @@ func (c *conn) listen(ctx context.Context, addr forwardAddr) (*listener, error) 
 	ln := &listener{conn: c, addr: addr, queue: make(chan ssh.NewChannel, backlog), gone: make(chan struct{})}
 	// Registered before it is asked for: the first connection may come with the answer.
 	c.register(ln)
-	ok, reply, err := c.request(ctx, "tcpip-forward", ssh.Marshal(addr))
+	ok, reply, err := c.request(ctx, "tcpip-forward", ssh.Marshal(addr), c.giveBack(addr))
 	switch {
 	case err != nil:
-		ln.Close() // cancels it too, should the answer have been yes
+		ln.withdraw() // giveBack cancels it, should the answer be yes
 		return nil, fmt.Errorf("listen %s: %w", addr, err)
 	case !ok:
 		c.unregister(ln)
@@ -123,7 +123,8 @@ func (c *conn) refusal(ctx context.Context, addr forwardAddr) error {
 	if addr.Port == 0 {
 		return denied
 	}
-	ok, reply, err := c.request(ctx, "tcpip-forward", ssh.Marshal(forwardAddr{addr.Host, 0}))
+	trial := forwardAddr{addr.Host, 0}
+	ok, reply, err := c.request(ctx, "tcpip-forward", ssh.Marshal(trial), c.giveBack(trial))
 	if err != nil || !ok {
 		return denied
 	}
@@ -132,6 +133,21 @@ func (c *conn) refusal(ctx context.Context, addr forwardAddr) error {
 		c.post("cancel-tcpip-forward", ssh.Marshal(forwardAddr{addr.Host, picked.Port}))
 	}
 	return busy
+}
+
+// giveBack cancels a forward that the server granted when nobody waited for it
+// any more. It runs where requests are sent, so it sends by itself.
+func (c *conn) giveBack(addr forwardAddr) func(globalReply) {
+	return func(r globalReply) {
+		var picked struct{ Port uint32 }
+		if !r.ok {
+			return
+		}
+		if addr.Port == 0 && ssh.Unmarshal(r.payload, &picked) == nil {
+			addr.Port = picked.Port
+		}
+		c.ssh.SendRequest("cancel-tcpip-forward", false, ssh.Marshal(addr))
+	}
 }
 
 func (c *conn) register(ln *listener) {
@@ -175,23 +191,32 @@ func (c *conn) acceptForwarded(nc ssh.NewChannel) {
 		nc.Reject(ssh.ConnectionFailed, "malformed")
 		return
 	}
+	if reason, text := c.enqueue(f, nc); reason != 0 {
+		nc.Reject(reason, text)
+	}
+}
+
+// enqueue hands a connection to its listener, or says why not. Under the lock,
+// so that a listener that closes meanwhile drains it or never gets it.
+func (c *conn) enqueue(f forwarded, nc ssh.NewChannel) (reason ssh.RejectionReason, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	ln := c.find(f)
 	if ln == nil {
-		nc.Reject(ssh.Prohibited, "nobody listens")
-		return
+		return ssh.Prohibited, "nobody listens"
 	}
 	select {
 	case ln.queue <- nc:
+		return 0, ""
 	default:
-		nc.Reject(ssh.ResourceShortage, "too many connections wait")
+		return ssh.ResourceShortage, "too many connections wait"
 	}
 }
 
 // find returns the listener for an incoming connection. Servers differ in how
-// they spell the host, so the port alone decides where it is unique.
+// they spell the host, so the port alone decides where it is unique. The caller
+// holds the lock.
 func (c *conn) find(f forwarded) *listener {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	var byPort, unnamed *listener
 	ports := 0
 	for _, ln := range c.listeners {
@@ -244,13 +269,21 @@ func (ln *listener) closed() error {
 
 // Close stops listening on the server. It does not wait for the server's answer.
 func (ln *listener) Close() error {
+	if ln.withdraw() {
+		ln.conn.post("cancel-tcpip-forward", ssh.Marshal(ln.addr))
+	}
+	return nil
+}
+
+// withdraw ends the listener on our side, and reports whether it still lived.
+func (ln *listener) withdraw() (lived bool) {
 	ln.conn.unregister(ln)
 	ln.once.Do(func() {
 		close(ln.gone)
-		ln.conn.post("cancel-tcpip-forward", ssh.Marshal(ln.addr))
 		ln.drain()
+		lived = true
 	})
-	return nil
+	return lived
 }
 
 // end fails the listener together with its connection.

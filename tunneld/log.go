@@ -19,15 +19,17 @@ import (
 
 // eventLog writes events with log/slog, one line each.
 type eventLog struct {
-	out io.Writer
+	out   io.Writer
+	queue *logQueue
 
 	mu      sync.Mutex // guards what follows
 	handler slog.Handler
+	closed  bool
 }
 
-// newEventLog logs as daemon.toml's defaults say, until configure.
+// newEventLog logs as daemon.toml's defaults say, until configure. Close ends it.
 func newEventLog(out io.Writer) *eventLog {
-	l := &eventLog{out: out}
+	l := &eventLog{out: out, queue: newLogQueue(out)}
 	l.configure("info", "auto")
 	return l
 }
@@ -39,19 +41,39 @@ func (l *eventLog) configure(level, format string) {
 	if f, ok := l.out.(*os.File); ok && format == "auto" && term.IsTerminal(int(f.Fd())) {
 		options.ReplaceAttr = renameForTerminal
 	}
-	var handler slog.Handler = slog.NewTextHandler(l.out, options)
+	var handler slog.Handler = slog.NewTextHandler(l.queue, options)
 	if format == "json" {
-		handler = slog.NewJSONHandler(l.out, options)
+		handler = slog.NewJSONHandler(l.queue, options)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.handler = handler
 }
 
-// write logs one event. Its order is the caller's.
+// close writes out what waits.
+func (l *eventLog) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.closed = true
+		l.queue.close()
+	}
+}
+
+// write logs one event. Its order is the caller's, who never waits.
 func (l *eventLog) write(e control.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	if n := l.queue.lost.Swap(0); n > 0 {
+		l.handle(control.Event{Time: time.Now(), Level: control.Warn, Kind: "daemon", Message: "log lines lost", Detail: fmt.Sprint(n)})
+	}
+	l.handle(e)
+}
+
+func (l *eventLog) handle(e control.Event) {
 	level := slogLevel(e.Level)
 	if !l.handler.Enabled(context.Background(), level) {
 		return
@@ -69,7 +91,7 @@ func (l *eventLog) write(e control.Event) {
 	if e.Repeats > 0 {
 		r.AddAttrs(slog.Int("repeats", e.Repeats))
 	}
-	_ = l.handler.Handle(context.Background(), r) // stderr is gone: there is nowhere to say so
+	_ = l.handler.Handle(context.Background(), r) // the queue never fails
 }
 
 // access logs a request to the API: what may change something, and what failed

@@ -39,7 +39,9 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 	if err != nil {
 		return err
 	}
+	ignoreBrokenPipe()
 	log := newEventLog(os.Stderr)
+	defer log.close()
 	api, err := listenAPI(f, socket, log)
 	if err != nil {
 		return err

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"tunneld/control"
+	"tunneld/daemon"
+	"tunneld/fault"
+	"tunneld/identity"
+)
+
+func newTrace(g *globals) *cobra.Command {
+	var asJSON, forwards bool
+	c := &cobra.Command{
+		Use:   "trace PROFILE",
+		Short: "Show a fresh connection, step by step",
+		Long: "Make a fresh connection as the profile says and print every step with its time: name and addresses, versions, algorithms,\n" +
+			"the host key and the verdict, each attempt to authenticate. It stops at the step that fails, says why, and what to do.\n" +
+			"What runs is not touched. The daemon makes the connection where one answers that knows the profile, else this command does.",
+		Example: "  tunneld trace work\n  tunneld trace work --forwards\n  tunneld trace work --json",
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			t := &tracer{out: c.OutOrStdout(), json: asJSON, start: time.Now()}
+			return t.run(c.Context(), g, args[0], control.TraceOptions{Forwards: forwards})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, one event a line")
+	c.Flags().BoolVar(&forwards, "forwards", false, "ask for each forward too, and give it up again")
+	return c
+}
+
+// tracer prints the steps of a connection.
+type tracer struct {
+	out   io.Writer
+	json  bool
+	start time.Time
+}
+
+func (t *tracer) run(ctx context.Context, g *globals, profile string, opts control.TraceOptions) error {
+	client, err := g.connect(ctx)
+	if err == nil {
+		err = client.Trace(ctx, profile, opts, t.print)
+	}
+	if code := fault.CodeOf(err); code != fault.DaemonNotRunning && code != fault.UnknownProfile {
+		return err
+	}
+	s, err := g.local()
+	if err != nil {
+		return err
+	}
+	for _, p := range s.Open() {
+		if p.File == profileFile(profile) && !p.Warning {
+			return fault.New(fault.BadProfile, "", "%s:%d: %s: %s", p.File, p.Line, p.Key, p.Message)
+		}
+	}
+	return s.Trace(ctx, profile, opts, t.print)
+}
+
+func (t *tracer) print(e control.Event) {
+	if t.json {
+		line, _ := json.Marshal(e) // an event has nothing that cannot be encoded
+		fmt.Fprintf(t.out, "%s\n", line)
+		return
+	}
+	text := e.Message
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	if e.Code != "" {
+		text += " (" + string(e.Code) + ")"
+	}
+	fmt.Fprintf(t.out, "%8.1f ms  %-8s  %s\n", float64(e.Time.Sub(t.start).Microseconds())/1000, e.Step, text)
+}
+
+// local returns a supervisor in this process, whose links ask on this terminal:
+// for a command where no daemon answers.
+func (g *globals) local() (*daemon.Supervisor, error) {
+	f, err := g.folders()
+	if err != nil {
+		return nil, err
+	}
+	loader, err := f.loader()
+	if err != nil {
+		return nil, err
+	}
+	loader.ReadOnly = true
+	s := &daemon.Supervisor{Version: version(), Loader: loader, Account: account()}
+	if isTerminal(os.Stdin) {
+		s.Person = terminalAsker{}
+	}
+	return s, nil
+}
+
+// terminalAsker asks the person at this terminal.
+type terminalAsker struct{}
+
+// Ask implements identity.Asker.
+func (terminalAsker) Ask(_ context.Context, q identity.Question) ([]string, error) {
+	for _, line := range []string{q.Name, q.Instruction} {
+		if line != "" {
+			fmt.Fprintln(os.Stderr, line)
+		}
+	}
+	answers := []string{}
+	for _, p := range q.Prompts {
+		answer, err := askTerminal(control.PromptLine{Text: p.Text, Echo: p.Echo})
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, answer)
+	}
+	return answers, nil
+}
+
+func isTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"tunneld/control"
+	"tunneld/fault"
+)
+
+// attendance is how long unlock and trust stay with an attempt: sshd's
+// LoginGraceTime of two minutes ends it then anyway.
+const attendance = 110 * time.Second
+
+func newUnlock(g *globals) *cobra.Command {
+	var stdin bool
+	c := &cobra.Command{
+		Use:   "unlock PROFILE",
+		Short: "Answer what a blocked profile waits for",
+		Long: "Answer what a blocked profile waits for: a passphrase, a password, a one-time code.\n" +
+			"The answer goes to the daemon, which starts a fresh attempt; what the server asks beyond that is asked here too.",
+		Example: "  tunneld unlock work\n  pass show work | tunneld unlock work --stdin",
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := g.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(c.Context(), attendance)
+			defer cancel()
+			u := &unlocker{client: client, profile: args[0], out: c.OutOrStdout(), ask: askTerminal}
+			if stdin {
+				lines := bufio.NewReader(c.InOrStdin())
+				u.ask = func(control.PromptLine) (string, error) { return readLine(lines) }
+			}
+			return u.run(ctx)
+		},
+	}
+	c.Flags().BoolVar(&stdin, "stdin", false, "read the answers from standard input, one a line")
+	return c
+}
+
+// unlocker answers prompts until the profile is up, or has failed.
+type unlocker struct {
+	client  *control.Client
+	profile string
+	out     io.Writer
+	ask     func(control.PromptLine) (string, error)
+}
+
+func (u *unlocker) run(ctx context.Context) error {
+	asked := ""
+	for {
+		p, waits, err := findPrompt(ctx, u.client, u.profile)
+		if err != nil {
+			return err
+		}
+		switch {
+		case waits && p.HostKey != nil:
+			return fault.New(p.Code, fault.HostKey, "%s waits for trust in the server's host key", u.profile).
+				WithHint("tunneld trust %s", u.profile)
+		case waits && p.ID != asked:
+			if err := u.answer(ctx, p); err != nil {
+				return err
+			}
+			asked = p.ID
+			continue
+		}
+		over, err := u.outcome(ctx, waits, asked)
+		if over || err != nil {
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// outcome looks how the attempt ended, when there is nothing to answer.
+func (u *unlocker) outcome(ctx context.Context, waits bool, asked string) (over bool, err error) {
+	state, problem, err := profileState(ctx, u.client, u.profile)
+	switch {
+	case err != nil:
+		return true, err
+	case state == "up":
+		fmt.Fprintf(u.out, "%s is up\n", u.profile)
+		return true, nil
+	case waits: // the answer is on its way
+		return false, nil
+	case asked == "":
+		return true, hinted{fmt.Errorf("%s is %s, and waits for nobody", u.profile, state), "tunneld status " + u.profile}
+	case state == "connecting":
+		return false, nil
+	case problem != nil:
+		return true, &fault.Error{Code: problem.Code, Step: problem.Step, Message: problem.Message, Hint: problem.Hint}
+	default:
+		return false, nil
+	}
+}
+
+func (u *unlocker) answer(ctx context.Context, p control.Prompt) error {
+	for _, line := range []string{p.Name, p.Instruction} {
+		if line != "" {
+			fmt.Fprintln(os.Stderr, line)
+		}
+	}
+	answers := []string{}
+	for _, line := range p.Prompts {
+		text, err := u.ask(line)
+		if err != nil {
+			return err
+		}
+		answers = append(answers, text)
+	}
+	return u.client.Answer(ctx, control.Answer{ID: p.ID, Answers: answers})
+}
+
+// findPrompt returns what a profile waits for.
+func findPrompt(ctx context.Context, client *control.Client, profile string) (control.Prompt, bool, error) {
+	all, err := client.Prompts(ctx)
+	if err != nil {
+		return control.Prompt{}, false, err
+	}
+	for _, p := range all {
+		if p.Profile == profile {
+			return p, true, nil
+		}
+	}
+	return control.Prompt{}, false, nil
+}
+
+// profileState returns a profile's state and why it is not up.
+func profileState(ctx context.Context, client *control.Client, profile string) (string, *control.Error, error) {
+	s, err := client.Status(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, p := range s.Profiles {
+		if p.Name == profile {
+			return p.State, p.Error, nil
+		}
+	}
+	return "", nil, fault.New(fault.UnknownProfile, "", "there is no profile %q", profile)
+}
+
+// pause waits a moment before the next look.
+func pause(ctx context.Context) error {
+	select {
+	case <-time.After(100 * time.Millisecond):
+		return nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("no outcome within %s", attendance)
+		}
+		return ctx.Err()
+	}
+}
+
+// askTerminal asks on the terminal, without echo where the server says so.
+func askTerminal(line control.PromptLine) (string, error) {
+	in := int(os.Stdin.Fd())
+	if !term.IsTerminal(in) {
+		return "", hinted{errors.New("there is no terminal to ask on"), "--stdin reads the answers from standard input"}
+	}
+	fmt.Fprint(os.Stderr, strings.TrimRight(line.Text, " "), " ")
+	if line.Echo {
+		return readLine(bufio.NewReader(os.Stdin))
+	}
+	answer, err := term.ReadPassword(in)
+	fmt.Fprintln(os.Stderr)
+	return string(answer), err
+}
+
+func readLine(r *bufio.Reader) (string, error) {
+	line, err := r.ReadString('\n')
+	if err != nil && line == "" {
+		return "", fmt.Errorf("no answer: %w", err)
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
