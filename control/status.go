@@ -35,18 +35,20 @@ type Profile struct {
 	Server    string  `json:"server"`
 	StoppedBy *string `json:"stopped_by"` // user, manual
 	// RunningVersion is "current", or "last_good" while the file has problems.
-	RunningVersion string     `json:"running_version"`
-	HostKey        string     `json:"host_key,omitempty"`
-	ServerVersion  string     `json:"server_version,omitempty"`
-	Cipher         string     `json:"cipher,omitempty"`
-	KeyExchange    string     `json:"kex,omitempty"`
-	Auth           string     `json:"auth,omitempty"`
-	RTT            *float64   `json:"rtt_ms"`
-	Reconnects     int        `json:"reconnects"`
-	RetryAt        *time.Time `json:"retry_at"`
-	Error          *Error     `json:"error"`
-	LastDown       *Outage    `json:"last_down"`
-	Forwards       []Forward  `json:"forwards"`
+	RunningVersion string   `json:"running_version"`
+	HostKey        string   `json:"host_key,omitempty"`
+	ServerVersion  string   `json:"server_version,omitempty"`
+	Cipher         string   `json:"cipher,omitempty"`
+	KeyExchange    string   `json:"kex,omitempty"`
+	Auth           string   `json:"auth,omitempty"`
+	RTT            *float64 `json:"rtt_ms"`
+	// Warnings tell what is dangerous in the profile, in a sentence each.
+	Warnings   []string   `json:"warnings,omitempty"`
+	Reconnects int        `json:"reconnects"`
+	RetryAt    *time.Time `json:"retry_at"`
+	Error      *Error     `json:"error"`
+	LastDown   *Outage    `json:"last_down"`
+	Forwards   []Forward  `json:"forwards"`
 }
 
 // Forward is one forward of a profile.

@@ -41,6 +41,7 @@ func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
 	var forwards map[string]*running
 	if t != nil {
 		observeLink(&out, t.link.Status())
+		out.Warnings = t.link.Target().Warnings()
 		t.mu.Lock()
 		forwards = t.forwards
 		defer t.mu.Unlock()

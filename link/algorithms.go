@@ -1,10 +1,13 @@
 package link
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"tunneld/identity"
 )
 
 // Algorithms restricts what is negotiated. An empty list means the defaults; a
@@ -41,7 +44,31 @@ func KnownAlgorithms() map[string][]string {
 		"ciphers":             append(s.Ciphers, i.Ciphers...),
 		"macs":                append(s.MACs, i.MACs...),
 		"host_key_algorithms": append(s.HostKeys, i.HostKeys...),
+
+		"public_key_algorithms": identity.PublicKeyAlgorithms(),
 	}
+}
+
+// Warnings returns what is dangerous in t, in a sentence each, for status.
+func (t Target) Warnings() []string {
+	var warnings []string
+	broken := ssh.InsecureAlgorithms()
+	for _, list := range []struct {
+		key           string
+		named, broken []string
+	}{
+		{"kex", t.Algorithms.KeyExchanges, broken.KeyExchanges},
+		{"ciphers", t.Algorithms.Ciphers, broken.Ciphers},
+		{"macs", t.Algorithms.MACs, append(broken.MACs, ssh.HMACSHA1)},
+		{"host_key_algorithms", t.Algorithms.HostKeys, broken.HostKeys},
+	} {
+		for _, n := range list.named {
+			if name := strings.TrimPrefix(n, "+"); slices.Contains(list.broken, name) {
+				warnings = append(warnings, fmt.Sprintf("%s is broken: take it out of link.%s once the server has something better", name, list.key))
+			}
+		}
+	}
+	return append(warnings, t.Credentials.Warnings()...)
 }
 
 // resolve returns the four lists that are offered.

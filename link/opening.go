@@ -115,17 +115,18 @@ func (h *hop) hear(head []byte) (more bool) {
 	if o.offer == nil {
 		return more
 	}
-	lists := []struct {
-		name  string
-		names []string
-	}{
-		{"kex", o.offer.KeyExchanges}, {"host_key_algorithms", o.offer.HostKeys}, {"ciphers", o.offer.Ciphers}, {"macs", o.offer.MACs},
-	}
-	for _, l := range lists {
-		h.tell(fault.Kex, "server offers", l.name+" "+cleanList(l.names))
-	}
 	ours := h.offer
 	ours.HostKeys = h.known.Algorithms(ours.HostKeys)
+	for _, l := range []struct {
+		name         string
+		theirs, ours []string
+	}{
+		{"kex", o.offer.KeyExchanges, ours.KeyExchanges}, {"host_key_algorithms", o.offer.HostKeys, ours.HostKeys},
+		{"ciphers", o.offer.Ciphers, ours.Ciphers}, {"macs", o.offer.MACs, ours.MACs},
+	} {
+		h.tell(fault.Kex, "server offers", l.name+" "+cleanList(l.theirs))
+		h.tell(fault.Kex, "we offer", l.name+" "+strings.Join(l.ours, ","))
+	}
 	h.tell(fault.Kex, "algorithms agreed", strings.Join(agreed(ours, *o.offer), " "))
 	return false
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -294,5 +295,89 @@ func TestLogThatNobodyReads(t *testing.T) {
 		if err := p.stop(); err != nil {
 			t.Errorf("exit: %v", err)
 		}
+	}
+}
+
+// A broken algorithm must be named, works then, and is a warning in status.
+func TestBrokenAlgorithmWarns(t *testing.T) {
+	d := sshtest.StartSSHD(t, "MACs hmac-sha1", "Ciphers aes128-ctr")
+	with := func(macs string) string {
+		return strings.Replace(server(d), "link = {", "link = { macs = ["+macs+"],", 1)
+	}
+	p := startDaemon(t, map[string]string{"strict": with(""), "lenient": with(`"+hmac-sha1"`)})
+	if e := p.link(0, "strict", "refused"); e.Code != fault.NoCommonAlgorithm || !strings.Contains(e.Detail, "hmac-sha1") ||
+		!strings.Contains(e.Detail, "hmac-sha2-256") || !strings.Contains(e.Hint, `macs = ["+hmac-sha1"]`) {
+		t.Errorf("event %+v", e)
+	}
+	p.link(0, "lenient", "up")
+	out, errs, status := p.tunneld("", "status", "lenient")
+	wants(t, "status", out, errs, status, 0, "warning: hmac-sha1 is broken")
+	out, errs, status = p.tunneld("", "trace", "lenient")
+	wants(t, "trace", out, errs, status, 0, "server offers: macs hmac-sha1", "we offer: macs ")
+}
+
+// Nothing of the daemon's memory ends in a core file.
+func TestNoCoreDump(t *testing.T) {
+	p := startDaemon(t, nil)
+	p.await(0, "the start", func(e control.Event) bool { return e.Message == "started" })
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(limits)) {
+		if f := strings.Fields(line); strings.HasPrefix(line, "Max core file size") && (f[4] != "0" || f[5] != "0") {
+			t.Error(line)
+		}
+	}
+}
+
+// A secret goes into the daemon's own keyring, a profile reads it from there,
+// and it can be removed: with a real Secret Service on a bus of its own.
+func TestSecretInTheKeyring(t *testing.T) {
+	const passphrase = "kept-in-the-keyring"
+	d := sshtest.StartSSHD(t)
+	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", d.ClientKey).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_DATA_HOME", filepath.Join(home, "data"))
+	t.Setenv("XDG_RUNTIME_DIR", home)
+	bus := exec.Command("dbus-run-session", "--", "sh", "-c",
+		"echo unlock | gnome-keyring-daemon --unlock --components=secrets >/dev/null; echo $DBUS_SESSION_BUS_ADDRESS; exec cat")
+	hold, err := bus.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := bus.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { hold.Close(); bus.Wait() })
+	address, err := bufio.NewReader(said).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", strings.TrimSpace(address))
+	text := strings.Replace(server(d), `agent = "none"`, `agent = "none", passphrase = "keyring:work"`, 1)
+	p := startDaemon(t, map[string]string{"work": text})
+	e := p.await(0, "a keyring without it", func(e control.Event) bool { return e.Profile == "work" && e.Code != "" })
+	if !strings.Contains(e.Detail, "keyring") || e.Hint == "" {
+		t.Errorf("event %+v", e)
+	}
+	out, errs, status := p.tunneld(passphrase+"\n", "secret", "set", "work")
+	wants(t, "secret set", out, errs, status, 0, "keyring:work")
+	mark := p.mark()
+	p.reload("work", strings.Replace(text, `keepalive = "500ms"`, `keepalive = "600ms"`, 1))
+	p.link(mark, "work", "up")
+	out, errs, status = p.tunneld("", "secret", "remove", "work")
+	wants(t, "secret remove", out, errs, status, 0)
+	out, errs, status = p.tunneld("", "secret", "remove", "work")
+	wants(t, "secret remove again", out, errs, status, 1, "keyring has no work")
+	if strings.Contains(p.log(), passphrase) {
+		t.Error("the passphrase stands in the log")
 	}
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +42,10 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 		return err
 	}
 	ignoreBrokenPipe()
+	if err := forbidCoreDumps(); err != nil {
+		return fmt.Errorf("forbid core dumps: %w", err)
+	}
+	collectLessOften()
 	log := newEventLog(os.Stderr)
 	defer log.close()
 	api, err := listenAPI(f, socket, log)
@@ -71,6 +77,16 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 		return err
 	}
 	return nil
+}
+
+// collectLessOften trades a little memory for time: x/crypto allocates every
+// packet that it receives, and with a heap this small the default collects every
+// few MiB of traffic. Measured, 400 takes 14 to 19 % of the processor time of a
+// download. GOGC, where it is set, decides.
+func collectLessOften() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 }
 
 // reloadOn reads the profiles again at every signal, until ctx ends.

@@ -147,6 +147,9 @@ func profileRow(p control.Profile, now time.Time) row {
 	if p.RunningVersion == "last_good" {
 		r.notes = append(r.notes, "the file has problems: the last good version runs")
 	}
+	for _, w := range p.Warnings {
+		r.notes = append(r.notes, "warning: "+w)
+	}
 	r.cells = [5]string{p.Name, p.State, since(p.Since, now), route, ""}
 	return r
 }
