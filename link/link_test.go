@@ -133,7 +133,7 @@ func TestDialThroughRealServer(t *testing.T) {
 		p.HostKey.Fingerprint != ssh.FingerprintSHA256(d.HostKeys[0]) {
 		t.Errorf("peer %+v", p)
 	}
-	if want := "link connecting;connected;versions exchanged;server offers;server offers;server offers;server offers;algorithms agreed;host key verified;authenticated;link up;"; r.steps() != want {
+	if want := "link connecting;connected;versions exchanged;server offers;we offer;server offers;we offer;server offers;we offer;server offers;we offer;algorithms agreed;host key verified;authenticated;link up;"; r.steps() != want {
 		t.Errorf("steps %s, want %s", r.steps(), want)
 	}
 	if _, err := dial(t, l, "127.0.0.1:1", patience); fault.CodeOf(err) != fault.TargetRefused {

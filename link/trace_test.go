@@ -47,7 +47,7 @@ func TestTrace(t *testing.T) {
 	if fault.CodeOf(err) != fault.TargetRefused {
 		t.Errorf("%v, want the refusal of port 1", err)
 	}
-	want := []string{"resolved", "connected", "versions exchanged", "server offers", "algorithms agreed", "host key verified",
+	want := []string{"resolved", "connected", "versions exchanged", "server offers", "we offer", "algorithms agreed", "host key verified",
 		"authentication attempt", "authenticated", "stream opened", "server listens", "trial failed"}
 	got := slices.DeleteFunc(r.once(), func(m string) bool { return m == "address did not answer" }) // ::1
 	if !slices.Equal(got, want) {
@@ -56,6 +56,7 @@ func TestTrace(t *testing.T) {
 	for message, words := range map[string]string{
 		"versions exchanged":     "SSH-2.0-OpenSSH_",
 		"server offers":          "kex ",
+		"we offer":               "kex mlkem768x25519-sha256,",
 		"algorithms agreed":      " ssh-ed25519 " + ssh.CipherAES128GCM,
 		"host key verified":      d.KnownHosts + ":1",
 		"authentication attempt": ssh.FingerprintSHA256(wrong.PublicKey()),
