@@ -13,14 +13,16 @@ import (
 	"tunneld/link"
 )
 
-// once are the messages of the events, each once in a row.
+// once are the messages of the events, each once.
 func (r *recorder) once() (all []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.events {
-		all = append(all, e.Message)
+		if !slices.Contains(all, e.Message) {
+			all = append(all, e.Message)
+		}
 	}
-	return slices.Compact(all)
+	return all
 }
 
 func trace(t *testing.T, tg link.Target, trials ...link.Trial) (*recorder, error) {
