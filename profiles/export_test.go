@@ -1,5 +1,12 @@
 package profiles
 
+import "context"
+
+// WatchBlind is Watch where the system tells of nothing.
+func WatchBlind(ctx context.Context, dir string, o WatchOptions, changed func()) {
+	newWatch(dir, o).serve(ctx, changed)
+}
+
 // Parse reads a profile named lab from memory, with a daemon.toml where that
 // is good.
 func (l *Loader) Parse(daemon, text string) (Profile, []Setting, []Problem) {

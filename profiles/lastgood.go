@@ -3,7 +3,6 @@ package profiles
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -62,6 +61,17 @@ func (run *reading) unchanged(e entry) bool {
 // allCopies returns every last good version: what there is when the folder
 // cannot be listed.
 func (run *reading) allCopies() []entry {
+	var all []entry
+	for _, name := range run.copies() {
+		if e, ok := run.recall(name); ok {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// copies returns the names of the profiles that have a last good version.
+func (run *reading) copies() []string {
 	names := map[string]bool{}
 	for name := range run.memory {
 		names[name] = true
@@ -70,13 +80,7 @@ func (run *reading) allCopies() []entry {
 		names[name] = true
 	}
 	delete(names, daemonCopy)
-	var all []entry
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if e, ok := run.recall(name); ok {
-			all = append(all, e)
-		}
-	}
-	return all
+	return slices.Sorted(maps.Keys(names))
 }
 
 // onDisk returns the names of the copies in the state folder.
@@ -97,9 +101,6 @@ func (run *reading) onDisk() []string {
 // keep remembers what was good, and forgets the files that are gone. A state
 // folder that cannot be written is one warning.
 func (run *reading) keep(complete bool) {
-	if run.memory == nil {
-		run.memory = map[string]copied{}
-	}
 	var failed error
 	for _, name := range slices.Sorted(maps.Keys(run.good)) {
 		if err := run.remember(name, run.good[name]); err != nil && failed == nil {
@@ -118,37 +119,51 @@ func (run *reading) keep(complete bool) {
 }
 
 // remember keeps a good version, and writes it where it is new.
-func (run *reading) remember(name string, e entry) error {
+func (l *Loader) remember(name string, e entry) error {
 	c := copied{entry: e}
-	last, ok := run.memory[name]
+	last, ok := l.memory[name]
 	c.stored = ok && last.stored && bytes.Equal(last.text, e.text)
 	var err error
-	if !c.stored && run.State != "" {
-		err = writeCopy(run.folder(), name+extension, e.text)
+	if !c.stored && l.State != "" {
+		err = writeCopy(l.folder(), name+extension, e.text)
 		c.stored = err == nil
 	}
-	run.memory[name] = c
+	if l.memory == nil {
+		l.memory = map[string]copied{}
+	}
+	l.memory[name] = c
 	return err
 }
 
 // forgetMissing drops the copies whose file is no longer there.
 func (run *reading) forgetMissing() error {
+	names := run.onDisk()
 	for name := range run.memory {
-		if !run.present[name] {
-			delete(run.memory, name)
-		}
+		names = append(names, name)
 	}
 	var failed error
-	for _, name := range run.onDisk() {
+	for _, name := range names {
 		if run.present[name] {
 			continue
 		}
-		err := os.Remove(filepath.Join(run.folder(), name+extension))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := run.forget(name); err != nil {
 			failed = err
 		}
 	}
 	return failed
+}
+
+// forget drops the copy of a file.
+func (l *Loader) forget(name string) error {
+	delete(l.memory, name)
+	if l.State == "" {
+		return nil
+	}
+	err := os.Remove(filepath.Join(l.folder(), name+extension))
+	if isMissing(err) {
+		return nil
+	}
+	return err
 }
 
 // writeCopy puts a file in place whole or not at all, readable by its owner

@@ -12,6 +12,7 @@ import (
 
 const (
 	daemonFile     = "daemon.toml"
+	misnamedFile   = "tunneld.toml" // nobody reads it
 	profilesFolder = "profiles"
 	extension      = ".toml"
 )
@@ -35,6 +36,7 @@ type Loader struct {
 	ReadOnly bool
 
 	memory map[string]copied // by the name of the copy
+	undone map[string][]byte // the same: the text of a file that is not to be taken; nil is no file
 }
 
 // reading is one run through the folder.
@@ -45,6 +47,7 @@ type reading struct {
 	problems []Problem
 	good     map[string]entry // by the name of the copy: what is to be kept
 	present  map[string]bool  // the same: whose file is there, good or bad
+	lost     bool             // the profiles folder is missing, and there are copies of profiles
 }
 
 func (l *Loader) begin() *reading {
@@ -53,9 +56,12 @@ func (l *Loader) begin() *reading {
 
 // Load reads everything. It returns every good profile and all problems, in
 // the order of files and lines. A bad file is replaced by its last good
-// version. A folder that is not there is an empty set.
+// version. So is every file when the profiles folder is missing: that is a
+// mistake more often than a wish, which an empty folder expresses. Without last
+// good versions a folder that is not there is an empty set.
 func (l *Loader) Load() (Set, []Problem) {
 	run := l.begin()
+	run.lost = run.isLost()
 	run.misnamed()
 	run.readDaemon()
 	complete := run.readProfiles()
@@ -99,8 +105,8 @@ func (run *reading) report(problems ...Problem) { run.problems = append(run.prob
 
 // misnamed finds settings of the daemon where nobody reads them.
 func (run *reading) misnamed() {
-	if _, err := os.Stat(filepath.Join(run.Dir, "tunneld.toml")); err == nil {
-		run.report(Problem{File: "tunneld.toml", Message: "the daemon's settings are read from daemon.toml", Hint: "rename it"})
+	if _, err := os.Stat(filepath.Join(run.Dir, misnamedFile)); err == nil {
+		run.report(Problem{File: misnamedFile, Message: "the daemon's settings are read from daemon.toml", Hint: "rename it"})
 	}
 }
 
@@ -108,10 +114,22 @@ func (run *reading) misnamed() {
 func (run *reading) readDaemon() {
 	run.set.daemonVersion = Current
 	text, err := readFile(filepath.Join(run.Dir, daemonFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch missing := isMissing(err); {
+	case (err == nil || missing) && run.isUndone(daemonCopy, text):
+		run.present[daemonCopy] = true
+		run.recallDaemon()
+		run.set.daemonVersion = LastGood
+	case missing && run.lost:
+		run.recallDaemon()
+	case missing:
 		run.useDaemon(nil)
-		return
+	default:
+		run.takeDaemon(text, err)
 	}
+}
+
+// takeDaemon takes what was read of daemon.toml, if that has no problem.
+func (run *reading) takeDaemon(text []byte, err error) {
 	run.present[daemonCopy] = true
 	problems := unreadable(daemonFile, err)
 	if err == nil {
@@ -122,6 +140,11 @@ func (run *reading) readDaemon() {
 		return
 	}
 	run.report(problems...)
+	run.recallDaemon()
+}
+
+// recallDaemon takes the last good version of daemon.toml, else the defaults.
+func (run *reading) recallDaemon() {
 	if last, ok := run.lastText(daemonCopy); ok && !run.ReadOnly && len(run.useDaemon(last)) == 0 {
 		run.set.daemonVersion = LastGood
 		return
@@ -131,6 +154,7 @@ func (run *reading) readDaemon() {
 
 // useDaemon decodes daemon.toml into the set, whatever it is worth.
 func (run *reading) useDaemon(text []byte) []Problem {
+	run.set.daemonText = text
 	root, problem := parse(daemonFile, text)
 	if problem != nil {
 		return []Problem{*problem}
@@ -147,24 +171,37 @@ func (run *reading) useDaemon(text []byte) []Problem {
 // whether the folder could be listed.
 func (run *reading) readProfiles() bool {
 	files, err := os.ReadDir(filepath.Join(run.Dir, profilesFolder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case isMissing(err) && run.hasCopies():
+		run.report(Problem{File: profilesFolder, Message: "the folder is missing; the last good versions stay", Hint: "put it back; an empty one stops every profile"})
+		run.settle(run.allCopies())
+		return false
+	case err != nil && !isMissing(err):
 		run.report(unreadable(profilesFolder, err)...)
 		run.settle(run.allCopies())
 		return false
 	}
 	var found []entry
 	for _, f := range files {
-		// Hidden files are the editors' own.
-		if !strings.EqualFold(filepath.Ext(f.Name()), extension) || strings.HasPrefix(f.Name(), ".") {
+		if !isProfileFile(f.Name()) {
 			continue
 		}
 		if e, ok := run.find(f.Name()); ok {
 			found = append(found, e)
 		}
 	}
-	run.settle(found)
+	run.settle(append(found, run.unremoved()...))
 	return true
 }
+
+// isLost reports whether the profiles folder is missing, although there were
+// profiles.
+func (run *reading) isLost() bool {
+	_, err := os.Stat(filepath.Join(run.Dir, profilesFolder))
+	return isMissing(err) && run.hasCopies()
+}
+
+func (run *reading) hasCopies() bool { return !run.ReadOnly && len(run.copies()) > 0 }
 
 // find reads one file of the folder, or its last good version.
 func (run *reading) find(base string) (entry, bool) {
@@ -176,20 +213,20 @@ func (run *reading) find(base string) (entry, bool) {
 		return entry{}, false
 	}
 	run.present[name] = true
-	e, problems := run.readProfile(name, filepath.Join(run.Dir, profilesFolder, base), file)
+	text, err := readFile(filepath.Join(run.Dir, profilesFolder, base))
+	if err != nil {
+		run.report(unreadable(file, err)...)
+		return run.recall(name)
+	}
+	if run.isUndone(name, text) {
+		return run.recall(name)
+	}
+	e, problems := run.useProfile(name, file, text)
 	run.report(problems...)
 	if !serious(problems) {
 		return e, true
 	}
 	return run.recall(name)
-}
-
-func (run *reading) readProfile(name, path, file string) (entry, []Problem) {
-	text, err := readFile(path)
-	if err != nil {
-		return entry{}, unreadable(file, err)
-	}
-	return run.useProfile(name, file, text)
 }
 
 // useProfile decodes a profile, whatever it is worth. What ssh_config says of

@@ -21,6 +21,7 @@ const (
 type Set struct {
 	daemon        Daemon
 	daemonVersion Version
+	daemonText    []byte // nil without daemon.toml
 	entries       []entry
 }
 

@@ -1,0 +1,95 @@
+package profiles_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tunneld/profiles"
+)
+
+// Without the folder everything runs on, after a restart too, and the copies
+// stay; an empty folder is a wish.
+func TestLostFolder(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/aa.toml": smallest, "profiles/bb.toml": smallest, "daemon.toml": "defaults.link.keepalive = '7s'\n"})
+	load(t, l)
+	for _, gone := range []string{filepath.Join(l.Dir, "profiles"), l.Dir} {
+		must(t, os.RemoveAll(gone))
+		for _, loader := range []*profiles.Loader{l, {Dir: l.Dir, State: l.State, Env: l.Env}} {
+			for range 2 {
+				set, problems := loader.Load()
+				p, _ := set.Profile("aa")
+				if names(set) != "aa (last_good) bb (last_good)" || lines(problems) != "profiles: the folder is missing; the last good versions stay; put it back; an empty one stops every profile" || p.Link.Keepalive.Seconds() != 7 {
+					t.Errorf("%s, %+v\n%s", names(set), p.Link, lines(problems))
+				}
+			}
+		}
+	}
+	must(t, os.MkdirAll(filepath.Join(l.Dir, "profiles"), 0o700))
+	if set := load(t, l); set.Len() != 0 {
+		t.Error(names(set))
+	}
+	if left, err := os.ReadDir(filepath.Join(l.State, "last-good")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A changed, a new and a removed file are undone, until they change again; the
+// copies are those of before.
+func TestUndo(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/aa.toml": described("1"), "profiles/gone.toml": smallest, "profiles/same.toml": smallest})
+	before := load(t, l)
+	write(t, l, "profiles/aa.toml", described("2"))
+	write(t, l, "profiles/new.toml", smallest)
+	write(t, l, "daemon.toml", "log_level = 'debug'\n")
+	remove(t, l, "profiles/gone.toml")
+	after := load(t, l)
+	must(t, l.Undo(before, after))
+	for range 2 {
+		set, problems := l.Load()
+		p, _ := set.Profile("aa")
+		d, version := set.Daemon()
+		if names(set) != "aa (last_good) gone (last_good) same" || p.Description != "1" || d.LogLevel != "info" || version != profiles.LastGood {
+			t.Errorf("%s, %q, %+v", names(set), p.Description, d)
+		}
+		if len(problems) != 4 || !strings.Contains(lines(problems), "profiles/new.toml: undone: ") {
+			t.Errorf("problems:\n%s", lines(problems))
+		}
+		if changes := profiles.Diff(before, set); len(changes) > 0 {
+			t.Errorf("not as before: %v", changes)
+		}
+	}
+	write(t, l, "profiles/aa.toml", bad)
+	if set, _ := l.Load(); names(set) != "aa (last_good) gone (last_good) same" {
+		t.Error(names(set))
+	}
+	restarted := &profiles.Loader{Dir: l.Dir, State: l.State, Env: l.Env}
+	set, _ := restarted.Load()
+	if p, _ := set.Profile("aa"); p.Description != "1" {
+		t.Errorf("a restart finds the version %q", p.Description)
+	}
+	write(t, l, "profiles/aa.toml", described("3"))
+	write(t, l, "profiles/new.toml", described("3"))
+	write(t, l, "profiles/gone.toml", described("3"))
+	remove(t, l, "daemon.toml")
+	if set := load(t, l); names(set) != "aa gone new same" {
+		t.Error(names(set))
+	}
+}
+
+func TestKeepAfterUndo(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/aa.toml": described("1")})
+	before := load(t, l)
+	if l.Keep() {
+		t.Error("nothing was undone")
+	}
+	write(t, l, "profiles/aa.toml", described("2"))
+	must(t, l.Undo(before, load(t, l)))
+	if set, _ := l.Load(); names(set) != "aa (last_good)" || !l.Keep() {
+		t.Error(names(set))
+	}
+	if p, _ := load(t, l).Profile("aa"); p.Description != "2" {
+		t.Errorf("%+v", p)
+	}
+}
