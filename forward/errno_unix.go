@@ -4,9 +4,10 @@ package forward
 
 import "syscall"
 
-// What bind and socket say.
+// What bind, socket and connect say.
 const (
 	errInUse        = syscall.EADDRINUSE
 	errNotAvailable = syscall.EADDRNOTAVAIL
 	errNoFamily     = syscall.EAFNOSUPPORT
+	errRefused      = syscall.ECONNREFUSED
 )

@@ -2,8 +2,9 @@
 //
 // A [Forward] is a listener, a dialer and a splice. Local, remote, dynamic and
 // X11 forwards differ only in who listens and who dials, so both are plain
-// functions: [ListenTCP] and [DialTCP] are this machine's, a link brings the
-// other pair. Listen may wait as long as it must, and its listener fails when
+// functions: [ListenTCP] and [DialTCP], and their like for Unix sockets and
+// named pipes, are this machine's, a link brings the others. A dynamic one
+// speaks SOCKS and HTTP with its clients, who say where to dial. Listen may wait as long as it must, and its listener fails when
 // what carries it dies; [Forward.Serve] then listens again. That is the whole
 // of reconnecting.
 //
@@ -17,6 +18,7 @@ package forward
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -26,8 +28,9 @@ import (
 )
 
 // Forward relays every connection that its listener accepts to one that it
-// dials. Listen and Dial are required, the rest may stay zero. The fields must
-// not change once Serve was called, and a Forward must not be copied.
+// dials. Listen, and Dial or DialTo, are required, the rest may stay zero. The
+// fields must not change once Serve was called, and a Forward must not be
+// copied.
 type Forward struct {
 	// Name tells the owner's forwards apart.
 	Name string
@@ -41,6 +44,13 @@ type Forward struct {
 	// returns when ctx ends. Its connection is closed by Serve and must keep
 	// the promises that [Splice] asks for.
 	Dial func(ctx context.Context, origin net.Addr) (net.Conn, error)
+
+	// DialTo, in place of Dial, makes the forward dynamic: every client first
+	// says where it wants to go, in SOCKS 4, 4a or 5 or as to an HTTP proxy,
+	// within 10 s, and DialTo opens that. host is a name or an IP address
+	// without brackets. The client gets its protocol's reply for an error's
+	// fault code. One that leaves without a word is not counted as failed.
+	DialTo func(ctx context.Context, host string, port int, origin net.Addr) (net.Conn, error)
 
 	// MaxConnections is how many may be open at once; one more is closed at
 	// once and counted as failed (fault.ListenDenied). 0 means no limit.
@@ -138,25 +148,34 @@ func (f *Forward) relay(ctx context.Context, accepted net.Conn, refused error) {
 		return
 	}
 	defer f.release()
-	dialled, err := f.dial(ctx, accepted)
+	client, dialled, err := f.connect(ctx, accepted)
 	if err != nil {
 		reset(accepted)
-		if ctx.Err() == nil { // else Serve is ending, and that is no failure
+		if ctx.Err() == nil && !errors.Is(err, errLeft) { // else Serve is ending, and that is no failure
 			f.fail(err)
 		}
 		return
 	}
 	f.recovered()
-	err = splice(ctx, accepted, dialled, &f.toTarget, &f.toOrigin)
+	err = splice(ctx, client, dialled, &f.toTarget, &f.toOrigin)
 	if _, ok := err.(*fault.Panic); ok {
 		f.fail(err) // any other error is how that connection's life ended
 	}
 }
 
-// dial is Dial, with panics as errors and a code on every other error.
-func (f *Forward) dial(ctx context.Context, accepted net.Conn) (dialled net.Conn, err error) {
+// connect opens the other end for accepted, which it returns as splice is to
+// see it. Panics are errors.
+func (f *Forward) connect(ctx context.Context, accepted net.Conn) (client, dialled net.Conn, err error) {
 	defer fault.Recover(&err)
-	dialled, err = f.Dial(ctx, accepted.RemoteAddr())
+	if f.DialTo != nil {
+		return f.negotiate(ctx, accepted)
+	}
+	dialled, err = coded(f.Dial(ctx, accepted.RemoteAddr()))
+	return accepted, dialled, err
+}
+
+// coded gives the error of a dialer a code where it has none.
+func coded(dialled net.Conn, err error) (net.Conn, error) {
 	if err != nil && fault.CodeOf(err) == "" {
 		return nil, fault.New(fault.TargetRefused, fault.Forward, "dial: %w", err)
 	}

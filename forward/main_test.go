@@ -108,6 +108,12 @@ func wantReset(t testing.TB, c net.Conn) {
 // echoServer answers every connection with what it sends, and its end with an end.
 func echoServer(t testing.TB) net.Addr {
 	ln := loopback(t)
+	serveEcho(t, ln)
+	return ln.Addr()
+}
+
+// serveEcho is echoServer on ln.
+func serveEcho(t testing.TB, ln net.Listener) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -119,7 +125,6 @@ func echoServer(t testing.TB) net.Addr {
 		}
 	})
 	t.Cleanup(func() { ln.Close(); wg.Wait() })
-	return ln.Addr()
 }
 
 // roundTrip sends text over c and wants it back.

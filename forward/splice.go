@@ -121,10 +121,12 @@ func reset(c net.Conn) {
 	shut(c)
 }
 
+// lingerer is a connection that may be reset.
+type lingerer interface{ SetLinger(sec int) error }
+
 // resetTCP resets c if it is a TCP connection, which never blocks.
 func resetTCP(c net.Conn) {
-	if l, ok := c.(interface{ SetLinger(sec int) error }); ok {
-		_ = l.SetLinger(0)
+	if l, ok := c.(lingerer); ok && l.SetLinger(0) == nil {
 		shut(c)
 	}
 }
