@@ -151,6 +151,8 @@ func (c *conn) acceptChannels() {
 		switch nc.ChannelType() {
 		case forwardedTCPIP:
 			c.acceptForwarded(nc)
+		case forwardedStreamlocal:
+			c.acceptStreamlocal(nc)
 		default:
 			c.tell(fault.Session, "rejected a channel nobody asked for", fault.Clean(nc.ChannelType()))
 			nc.Reject(ssh.UnknownChannelType, "not asked for")

@@ -92,7 +92,7 @@ func (h *hop) transport(ctx context.Context) (net.Conn, error) {
 
 // throughHop opens a direct-tcpip channel from the hop below to this one.
 func (h *hop) throughHop(ctx context.Context) (net.Conn, error) {
-	s, err := h.below.dial(ctx, h.target.Host, h.target.Port, nil)
+	s, err := h.below.dial(ctx, tcpDestination(h.target.Host, h.target.Port, nil))
 	switch lost := h.below.lost(); {
 	case err == nil:
 		return throughHop{s, h.below}, nil

@@ -35,12 +35,34 @@ type directTCPIP struct {
 // code: hold_expired, target_refused, target_timeout, target_denied, or the
 // link's own.
 func (l *Link) Dial(ctx context.Context, host string, port int, origin net.Addr, hold time.Duration) (net.Conn, error) {
+	return l.dial(ctx, hold, tcpDestination(host, port, origin))
+}
+
+// destination is what a channel is opened to.
+type destination struct {
+	kind    string // of the channel
+	payload []byte
+	addr    net.Addr
+}
+
+func tcpDestination(host string, port int, origin net.Addr) destination {
+	originHost, originPort := split(origin)
+	return destination{
+		kind:    "direct-tcpip",
+		payload: ssh.Marshal(directTCPIP{host, uint32(port), originHost, uint32(originPort)}),
+		addr:    hostAddr(net.JoinHostPort(host, strconv.Itoa(port))),
+	}
+}
+
+// dial opens a channel on the live connection, and again on the next one when
+// that dies under it.
+func (l *Link) dial(ctx context.Context, hold time.Duration, to destination) (net.Conn, error) {
 	for {
 		c, err := l.held(ctx, hold)
 		if err != nil {
 			return nil, err
 		}
-		s, err := c.dial(ctx, host, port, origin)
+		s, err := c.dial(ctx, to)
 		if err == nil || !c.isDead() || ctx.Err() != nil {
 			return s, err
 		}
@@ -63,16 +85,14 @@ func (l *Link) held(ctx context.Context, hold time.Duration) (*conn, error) {
 	return c, err
 }
 
-func (c *conn) dial(ctx context.Context, host string, port int, origin net.Addr) (net.Conn, error) {
-	originHost, originPort := split(origin)
+func (c *conn) dial(ctx context.Context, to destination) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	ch, requests, err := c.open(ctx, "direct-tcpip", ssh.Marshal(directTCPIP{host, uint32(port), originHost, uint32(originPort)}))
-	target := net.JoinHostPort(host, strconv.Itoa(port))
+	ch, requests, err := c.open(ctx, to.kind, to.payload)
 	if err != nil {
-		return nil, openError(ctx, target, err)
+		return nil, openError(ctx, to.addr.String(), err)
 	}
-	return c.newStream(ch, requests, c.wire.LocalAddr(), hostAddr(target)), nil
+	return c.newStream(ch, requests, c.wire.LocalAddr(), to.addr), nil
 }
 
 // split returns host and port of an address. RFC 4254 section 7.2 wants the

@@ -105,8 +105,8 @@ type Link struct {
 	interrupt context.CancelCauseFunc // ends the running attempt; nil between attempts
 	live      *conn                   // while up
 	status    Status
-	changed   chan struct{}        // closed and replaced at every change of state
-	granted   map[forwardAddr]bool // remote forwards that worked once
+	changed   chan struct{}   // closed and replaced at every change of state
+	granted   map[string]bool // remote forwards that worked once, by their address
 }
 
 // New returns a link to t that is down until Serve.
@@ -115,7 +115,7 @@ func New(t Target) *Link {
 		target:  t,
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
-		granted: map[forwardAddr]bool{},
+		granted: map[string]bool{},
 		status:  Status{State: Down},
 	}
 }

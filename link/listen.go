@@ -40,11 +40,12 @@ type forwarded struct {
 	OriginPort uint32
 }
 
-// listener is a remote forward (RFC 4254 section 7.1). It fails when its
-// connection dies.
+// listener is a remote forward (RFC 4254 section 7.1, and for a socket
+// streamlocal.go). It fails when its connection dies.
 type listener struct {
 	conn  *conn
-	addr  forwardAddr
+	addr  forwardAddr // of a port
+	path  string      // of a socket; then addr is empty
 	queue chan ssh.NewChannel
 	gone  chan struct{}
 	once  sync.Once
@@ -55,15 +56,20 @@ type listener struct {
 // ctx ends. A refusal has the code remote_port_busy or remote_forward_denied.
 func (l *Link) Listen(ctx context.Context, host string, port int) (net.Listener, error) {
 	addr := forwardAddr{host, uint32(port)}
+	return l.listen(ctx, addr.String(), func(c *conn) (*listener, error) { return c.listen(ctx, addr) })
+}
+
+// listen asks the live connection, and the next one when that dies meanwhile.
+func (l *Link) listen(ctx context.Context, name string, ask func(*conn) (*listener, error)) (net.Listener, error) {
 	for {
 		c, err := l.await(ctx, true)
 		if err != nil {
 			return nil, err
 		}
-		ln, err := c.listen(ctx, addr)
+		ln, err := ask(c)
 		switch {
 		case err == nil:
-			l.grant(addr)
+			l.grant(name)
 			return ln, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -74,22 +80,23 @@ func (l *Link) Listen(ctx context.Context, host string, port int) (net.Listener,
 	}
 }
 
-func (l *Link) grant(a forwardAddr) {
+func (l *Link) grant(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.granted[a] = true
+	l.granted[name] = true
 }
 
-func (l *Link) wasGranted(a forwardAddr) bool {
+func (l *Link) wasGranted(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.granted[a]
+	return l.granted[name]
 }
 
 func (c *conn) listen(ctx context.Context, addr forwardAddr) (*listener, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errSlow)
 	defer cancel()
-	ln := &listener{conn: c, addr: addr, queue: make(chan ssh.NewChannel, backlog), gone: make(chan struct{})}
+	ln := c.newListener()
+	ln.addr = addr
 	// Registered before it is asked for: the first connection may come with the answer.
 	c.register(ln)
 	ok, reply, err := c.request(ctx, "tcpip-forward", ssh.Marshal(addr), c.giveBack(addr))
@@ -111,13 +118,17 @@ func (c *conn) listen(ctx context.Context, addr forwardAddr) (*listener, error) 
 	return ln, nil
 }
 
+func (c *conn) newListener() *listener {
+	return &listener{conn: c, queue: make(chan ssh.NewChannel, backlog), gone: make(chan struct{})}
+}
+
 // refusal tells a busy port from a forbidden one, as far as that can be told:
 // the server gives no reason. A port that it gave before is busy, and so is
 // one when it would give another.
 func (c *conn) refusal(ctx context.Context, addr forwardAddr) error {
 	busy := fault.New(fault.RemotePortBusy, fault.Forward, "the server cannot listen on %s: something else does", addr)
 	denied := fault.New(fault.RemoteForwardDenied, fault.Forward, "the server refuses to listen on %s", addr)
-	if c.link.wasGranted(addr) {
+	if c.link.wasGranted(addr.String()) {
 		return busy
 	}
 	if addr.Port == 0 {
@@ -191,17 +202,22 @@ func (c *conn) acceptForwarded(nc ssh.NewChannel) {
 		nc.Reject(ssh.ConnectionFailed, "malformed")
 		return
 	}
-	if reason, text := c.enqueue(f, nc); reason != 0 {
+	c.enqueue(nc, func() *listener { return c.find(f) })
+}
+
+// enqueue hands a connection to its listener, or rejects it.
+func (c *conn) enqueue(nc ssh.NewChannel, find func() *listener) {
+	if reason, text := c.offer(nc, find); reason != 0 {
 		nc.Reject(reason, text)
 	}
 }
 
-// enqueue hands a connection to its listener, or says why not. Under the lock,
-// so that a listener that closes meanwhile drains it or never gets it.
-func (c *conn) enqueue(f forwarded, nc ssh.NewChannel) (reason ssh.RejectionReason, text string) {
+// offer says why nobody takes a connection. It calls find under the lock, so
+// that a listener that closes meanwhile drains the connection or never gets it.
+func (c *conn) offer(nc ssh.NewChannel, find func() *listener) (reason ssh.RejectionReason, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ln := c.find(f)
+	ln := find()
 	if ln == nil {
 		return ssh.Prohibited, "nobody listens"
 	}
@@ -221,6 +237,7 @@ func (c *conn) find(f forwarded) *listener {
 	ports := 0
 	for _, ln := range c.listeners {
 		switch {
+		case ln.path != "": // a socket
 		case ln.addr == forwardAddr{f.Host, f.Port}:
 			return ln
 		case ln.addr.Port == f.Port:
@@ -248,20 +265,24 @@ func (ln *listener) Accept() (net.Conn, error) {
 			if err != nil {
 				continue // it went away while it waited, or the connection died: gone tells
 			}
-			var f forwarded
-			if err := ssh.Unmarshal(nc.ExtraData(), &f); err != nil {
-				ch.Close()
-				continue
-			}
-			return ln.conn.newStream(ch, requests, ln.Addr(), tcpAddr(f.OriginHost, f.OriginPort)), nil
+			return ln.conn.newStream(ch, requests, ln.Addr(), ln.origin(nc.ExtraData())), nil
 		}
 	}
+}
+
+// origin is where a connection came from, as the server names it.
+func (ln *listener) origin(payload []byte) net.Addr {
+	var f forwarded
+	if ln.path != "" || ssh.Unmarshal(payload, &f) != nil { // acceptForwarded read it before
+		return socketAddr("@")
+	}
+	return tcpAddr(f.OriginHost, f.OriginPort)
 }
 
 func (ln *listener) closed() error {
 	select {
 	case <-ln.conn.dead:
-		return fmt.Errorf("accept %s: %w", ln.addr, ln.conn.why)
+		return fmt.Errorf("accept %s: %w", ln.Addr(), ln.conn.why)
 	default:
 		return net.ErrClosed
 	}
@@ -269,7 +290,12 @@ func (ln *listener) closed() error {
 
 // Close stops listening on the server. It does not wait for the server's answer.
 func (ln *listener) Close() error {
-	if ln.withdraw() {
+	if !ln.withdraw() {
+		return nil
+	}
+	if ln.path != "" {
+		ln.conn.post(cancelStreamlocal, ssh.Marshal(streamlocal{ln.path}))
+	} else {
 		ln.conn.post("cancel-tcpip-forward", ssh.Marshal(ln.addr))
 	}
 	return nil
@@ -304,7 +330,12 @@ func (ln *listener) drain() {
 }
 
 // Addr returns the address at the server, with the port that it picked.
-func (ln *listener) Addr() net.Addr { return tcpAddr(ln.addr.Host, ln.addr.Port) }
+func (ln *listener) Addr() net.Addr {
+	if ln.path != "" {
+		return socketAddr(ln.path)
+	}
+	return tcpAddr(ln.addr.Host, ln.addr.Port)
+}
 
 // tcpAddr returns a *net.TCPAddr for a numeric host, which it is but for names
 // such as localhost.

@@ -3,8 +3,6 @@ package link
 import (
 	"context"
 	"errors"
-	"net"
-	"strconv"
 
 	"tunneld/fault"
 )
@@ -14,6 +12,15 @@ type Trial struct {
 	Listen bool   // ask the server to listen on Host, on a port of its choice, and cancel that at once; Port does not count
 	Host   string // else open a stream to Host and Port as the server sees them, and close it at once
 	Port   int
+	Path   string // the same to a socket there, in place of Host and Port
+}
+
+// destination is where a trial that does not listen opens a stream to.
+func (t Trial) destination() destination {
+	if t.Path != "" {
+		return socketDestination(t.Path)
+	}
+	return tcpDestination(t.Host, t.Port, nil)
 }
 
 // Trace connects once, makes the trials and closes the connection; the steps
@@ -35,7 +42,7 @@ func (l *Link) Trace(ctx context.Context, trials ...Trial) (err error) {
 }
 
 func (c *conn) try(ctx context.Context, t Trial) error {
-	message, address := "stream opened", net.JoinHostPort(t.Host, strconv.Itoa(t.Port))
+	message, address := "stream opened", t.destination().addr.String()
 	var err error
 	if t.Listen {
 		message = "server listens"
@@ -52,7 +59,7 @@ func (c *conn) try(ctx context.Context, t Trial) error {
 }
 
 func (c *conn) tryDial(ctx context.Context, t Trial) error {
-	s, err := c.dial(ctx, t.Host, t.Port, nil)
+	s, err := c.dial(ctx, t.destination())
 	if err == nil {
 		s.Close()
 	}
