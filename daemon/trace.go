@@ -56,10 +56,11 @@ func trials(p profiles.Profile, opts control.TraceOptions) (trials []link.Trial)
 	for _, f := range p.Forwards {
 		switch {
 		case !f.Enabled:
+		case f.Kind == profiles.Remote && f.Listen.Network == profiles.Unix: // the trial would leave its file behind
 		case f.Kind == profiles.Remote:
 			trials = append(trials, link.Trial{Listen: true, Host: f.Listen.Host})
 		case f.Kind == profiles.Local:
-			trials = append(trials, link.Trial{Host: f.Target.Host, Port: f.Target.Port})
+			trials = append(trials, link.Trial{Host: f.Target.Host, Port: f.Target.Port, Path: f.Target.Path})
 		}
 	}
 	return trials

@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"regexp"
+	"strconv"
 	"time"
 
 	"tunneld/fault"
@@ -69,35 +71,92 @@ func (t *tunnel) credentials(a profiles.Auth) identity.Credentials {
 	return c
 }
 
-// newForward wires a forward: local and remote differ only in who listens and
-// who dials.
+// newForward wires a forward: the kinds differ only in who listens and who
+// dials, and in whether a client says where.
 func (t *tunnel) newForward(spec profiles.Forward) *forward.Forward {
 	f := &forward.Forward{
 		Name:           spec.Name,
 		MaxConnections: spec.MaxConnections,
 		Retry:          t.retry,
 	}
-	here, there := spec.Listen, spec.Target
-	switch spec.Kind {
-	case profiles.Remote:
-		f.Listen = func(ctx context.Context) (net.Listener, error) {
-			return t.link.Listen(ctx, here.Host, here.Port)
-		}
-		f.Dial = func(ctx context.Context, _ net.Addr) (net.Conn, error) {
-			return forward.DialTCP(ctx, there.Host, there.Port)
-		}
+	switch {
+	case spec.Kind == profiles.Dynamic:
+		f.Listen, f.DialTo = listenHere(spec), t.dialAnywhereThere(spec)
+	case spec.Kind == profiles.Local:
+		f.Listen, f.Dial = listenHere(spec), t.dialThere(spec)
+	case spec.Target.Network == profiles.Socks:
+		f.Listen, f.DialTo = t.listenThere(spec.Listen), dialAnywhereHere
 	default:
-		f.Listen = func(ctx context.Context) (net.Listener, error) {
-			return forward.ListenTCP(ctx, here.Host, here.Port)
-		}
-		f.Dial = func(ctx context.Context, origin net.Addr) (net.Conn, error) {
-			return t.link.Dial(ctx, there.Host, there.Port, origin, spec.Hold)
-		}
+		f.Listen, f.Dial = t.listenThere(spec.Listen), dialHere(spec.Target)
 	}
 	f.Changed = func(s forward.Status) { t.journal.forward(t.name, spec.Name, s) }
 	f.Failed = func(err error) { t.journal.connection(t.name, spec.Name, err) }
-	f.Recovered = func() { t.journal.connected(t.name, spec.Name) }
+	if f.DialTo == nil { // else one client's success says nothing about another's failure
+		f.Recovered = func() { t.journal.connected(t.name, spec.Name) }
+	}
 	return f
+}
+
+// The functions of a Forward.
+type (
+	listenFunc = func(ctx context.Context) (net.Listener, error)
+	dialFunc   = func(ctx context.Context, origin net.Addr) (net.Conn, error)
+	dialToFunc = func(ctx context.Context, host string, port int, origin net.Addr) (net.Conn, error)
+)
+
+func listenHere(spec profiles.Forward) listenFunc {
+	here := spec.Listen
+	switch here.Network {
+	case profiles.Unix:
+		mode, _ := strconv.ParseUint(spec.Mode, 8, 32) // profiles checked it
+		return func(ctx context.Context) (net.Listener, error) {
+			return forward.ListenUnix(ctx, here.Path, fs.FileMode(mode))
+		}
+	case profiles.Pipe:
+		return func(context.Context) (net.Listener, error) { return forward.ListenPipe(here.Path) }
+	}
+	return func(ctx context.Context) (net.Listener, error) { return forward.ListenTCP(ctx, here.Host, here.Port) }
+}
+
+func dialHere(here profiles.Address) dialFunc {
+	switch here.Network {
+	case profiles.Unix:
+		return func(ctx context.Context, _ net.Addr) (net.Conn, error) { return forward.DialUnix(ctx, here.Path) }
+	case profiles.Pipe:
+		return func(ctx context.Context, _ net.Addr) (net.Conn, error) { return forward.DialPipe(ctx, here.Path) }
+	}
+	return func(ctx context.Context, _ net.Addr) (net.Conn, error) {
+		return forward.DialTCP(ctx, here.Host, here.Port)
+	}
+}
+
+func dialAnywhereHere(ctx context.Context, host string, port int, _ net.Addr) (net.Conn, error) {
+	return forward.DialTCP(ctx, host, port)
+}
+
+func (t *tunnel) listenThere(there profiles.Address) listenFunc {
+	if there.Network == profiles.Unix {
+		return func(ctx context.Context) (net.Listener, error) { return t.link.ListenUnix(ctx, there.Path) }
+	}
+	return func(ctx context.Context) (net.Listener, error) { return t.link.Listen(ctx, there.Host, there.Port) }
+}
+
+func (t *tunnel) dialThere(spec profiles.Forward) dialFunc {
+	there := spec.Target
+	if there.Network == profiles.Unix {
+		return func(ctx context.Context, _ net.Addr) (net.Conn, error) {
+			return t.link.DialUnix(ctx, there.Path, spec.Hold)
+		}
+	}
+	return func(ctx context.Context, origin net.Addr) (net.Conn, error) {
+		return t.link.Dial(ctx, there.Host, there.Port, origin, spec.Hold)
+	}
+}
+
+func (t *tunnel) dialAnywhereThere(spec profiles.Forward) dialToFunc {
+	return func(ctx context.Context, host string, port int, origin net.Addr) (net.Conn, error) {
+		return t.link.Dial(ctx, host, port, origin, spec.Hold)
+	}
 }
 
 // retry is the wait before the nth listen in a row that failed.

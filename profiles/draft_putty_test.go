@@ -58,7 +58,6 @@ RemoteCommand=top
 #   lab:16: PortForwardings: L1: "" is not host:port
 #   lab:19: RemoteCommand=top: tunneld runs what is asked for when it is asked for
 #   lab:17: X11Forward=1: not in this version yet
-#   lab:16: PortForwardings D1080=: not in this version yet
 
 [server]
 user = "bob" # lab:1
@@ -84,6 +83,9 @@ target = "db:5432"
 [[forward.remote]] # lab:16
 listen = 8080
 target = "localhost:80"
+
+[[forward.dynamic]] # lab:16
+listen = 1080
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -33,7 +33,6 @@ func TestDraft(t *testing.T) {
 #
 # Left out:
 #   FILE:38: LocalForward 81: there is no target
-#   FILE:37: LocalForward /tmp/s h:1: unix is not in this version yet
 
 [server]
 host = "gw.example.com" # FILE:28
@@ -52,6 +51,10 @@ known_hosts = ["~/.ssh/hosts", "/etc/ssh/ssh_known_hosts"] # FILE:34
 [[forward.local]] # FILE:35
 listen = 8080
 target = "other:80"
+
+[[forward.local]] # FILE:37
+listen = "unix:/tmp/s"
+target = "h:1"
 
 [[forward.remote]] # FILE:36
 listen = 9000

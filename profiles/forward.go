@@ -26,13 +26,13 @@ type Forward struct {
 	Kind Kind
 
 	Name           string        `toml:"name" auto:"kind-port" format:"name"`
-	Listen         Address       `toml:"listen" required:"true" now:"tcp"`
-	Target         Address       `toml:"target" kinds:"local|remote" required:"true" now:"tcp"`
+	Listen         Address       `toml:"listen" required:"true"`
+	Target         Address       `toml:"target" kinds:"local|remote" required:"true"`
 	Enabled        bool          `toml:"enabled" default:"true"`
 	Hold           time.Duration `toml:"hold" kinds:"local|dynamic" default:"10s"`
 	MaxConnections int           `toml:"max_connections" default:"0"`
 	Probe          time.Duration `toml:"probe" kinds:"local|remote" default:"0s" now:"0s"`
-	Mode           string        `toml:"mode" kinds:"local|dynamic" default:"0600" format:"mode" now:"0600"`
+	Mode           string        `toml:"mode" kinds:"local|dynamic" default:"0600" format:"mode"`
 }
 
 // ListensHere reports whether the forward binds an address of this machine.

@@ -82,7 +82,7 @@ func (f field) describeTable() []field {
 func describeKinds() []field {
 	var lists []field
 	for _, kind := range Kinds() {
-		list := field{key: string(kind), typ: reflect.TypeFor[[]Forward](), later: kind == Dynamic, now: []string{""}}
+		list := field{key: string(kind), typ: reflect.TypeFor[[]Forward]()}
 		for _, f := range describe(reflect.TypeFor[Forward]()) {
 			if len(f.kinds) == 0 || slices.Contains(f.kinds, string(kind)) {
 				list.table = append(list.table, f)

@@ -189,12 +189,17 @@ func (r *reader) parseAddress(n *node) (Address, error) {
 func (r *reader) judgeAddress(f field, a Address, key string) (Address, error) {
 	remote := strings.HasPrefix(key, "forward."+string(Remote))
 	listen := f.key == "listen"
+	here := listen != remote
 	switch {
 	case a.Network == Socks && (listen || !remote):
 		return a, withHint("want a port, host:port or unix:PATH", "socks is a target of remote forwards alone")
 	case a.Network == TCP && a.Port == 0 && !(listen && remote):
 		return a, errors.New("port 0 is for the listen address of a remote forward alone")
-	case a.Network == Unix && listen != remote:
+	case a.Network == Pipe && !here:
+		return a, withHint("want a port, host:port or unix:PATH", "pipe: is for an address of this machine alone")
+	case a.Network == Pipe && !r.env.Windows:
+		return a, withHint("write a port, host:port or unix:PATH", "named pipes are on Windows alone")
+	case a.Network == Unix && here:
 		path, err := r.env.path(r.dir, a.Path)
 		a.Path = path
 		return a, err
