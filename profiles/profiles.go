@@ -18,6 +18,9 @@
 // ssh_config for it, as far as server.ssh_config says so. A [Draft] is a whole
 // profile made from ssh_config or from PuTTY.
 //
+// [Loader.Apply] edits a file as a person would: it changes what an [Edit] asks
+// for and leaves every other byte, comments and all, as it is.
+//
 // The package reads files and keeps last good copies; it never reads the
 // process's environment, which comes in through [Environment].
 package profiles

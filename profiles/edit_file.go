@@ -1,0 +1,184 @@
+package profiles
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"tunneld/fault"
+)
+
+// Edit makes the new text of a profile from its text and what that says.
+type Edit func(text []byte, p Profile) ([]byte, error)
+
+// SetEnabled writes whether a profile runs, or with a name one of its forwards.
+func SetEnabled(forward string, on bool) Edit {
+	return func(text []byte, p Profile) ([]byte, error) {
+		key, was := "enabled", p.Enabled
+		if forward != "" {
+			f, at, err := p.forward(forward)
+			if err != nil {
+				return nil, err
+			}
+			key, was = at+".enabled", f.Enabled
+		}
+		if was == on {
+			return text, nil
+		}
+		return SetKey(text, key, fmt.Sprint(on))
+	}
+}
+
+// AddForward adds f as [AppendForward] does.
+func AddForward(f Forward) Edit {
+	return func(text []byte, _ Profile) ([]byte, error) { return AppendForward(text, f) }
+}
+
+// RemoveForward takes out the forward of a name.
+func RemoveForward(name string) Edit {
+	return func(text []byte, p Profile) ([]byte, error) {
+		_, at, err := p.forward(name)
+		if err != nil {
+			return nil, err
+		}
+		return RemoveKey(text, at)
+	}
+}
+
+// forward finds a forward by its name, and its key.
+func (p Profile) forward(name string) (Forward, string, error) {
+	count := map[Kind]int{}
+	for _, f := range p.Forwards {
+		if f.Name == name {
+			return f, fmt.Sprintf("forward.%s[%d]", f.Kind, count[f.Kind]), nil
+		}
+		count[f.Kind]++
+	}
+	return Forward{}, "", fault.New(fault.UnknownProfile, "", "%s has no forward %q", p.Name, name).
+		WithHint("tunneld check --show %s lists them", p.Name)
+}
+
+// File is where the profile of a name is, if it is there.
+func (l *Loader) File(name string) string {
+	return filepath.Join(l.Dir, profilesFolder, name+extension)
+}
+
+// Apply edits the file of a profile. What comes of it must be a good profile
+// beside all others, or else nothing is written and the error, of the code
+// bad_profile, is the first problem. It reports whether the file was changed.
+func (l *Loader) Apply(name string, edit Edit) (changed bool, err error) {
+	old, err := l.ReadProfile(name)
+	if err != nil {
+		return false, err
+	}
+	p, problems := l.Judge(name, old)
+	if err := firstSerious(problems); p.Name == "" {
+		return false, err // it was bad before
+	}
+	text, err := edit(old, p)
+	if err != nil || bytes.Equal(text, old) {
+		return false, err
+	}
+	if _, problems = l.Judge(name, text); serious(problems) {
+		return false, firstSerious(problems)
+	}
+	return true, ReplaceFile(l.File(name), old, text)
+}
+
+// ReadProfile returns the text of a profile. Its error has the code
+// unknown_profile when there is no file of that name.
+func (l *Loader) ReadProfile(name string) ([]byte, error) {
+	text, err := readFile(l.File(name))
+	if checkStem(name) != nil || errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.UnknownProfile, "", "there is no profile %q", name)
+	}
+	return text, err
+}
+
+// Judge returns what is wrong with a text for the profile of a name, beside the
+// others in the folder; where two conflict, it is the one at fault. The profile
+// is empty when it is bad in itself.
+func (l *Loader) Judge(name string, text []byte) (Profile, []Problem) {
+	others := *l
+	others.ReadOnly, others.memory = true, nil
+	others.Running = func(other string) bool { return other != name }
+	all, _ := others.Load()
+	entries := slices.DeleteFunc(all.entries, func(e entry) bool { return e.profile.Name == name })
+	run := others.begin()
+	run.readDaemon()
+	run.problems = nil // of daemon.toml, which is not asked about
+	file := profilesFolder + "/" + name + extension
+	e, problems := run.useProfile(name, file, text)
+	if serious(problems) {
+		return Profile{}, sortProblems(problems)
+	}
+	run.settle(append(entries, e))
+	problems = append(problems, run.problems...)
+	problems = slices.DeleteFunc(problems, func(p Problem) bool { return !p.Warning && p.File != file })
+	return e.profile, sortProblems(problems)
+}
+
+// firstSerious is the first problem as an error, or nil.
+func firstSerious(problems []Problem) error {
+	for _, p := range problems {
+		if !p.Warning {
+			hint := p.Hint
+			p.Hint = ""
+			return (&fault.Error{Code: fault.BadProfile, Message: p.Error(), Err: p}).WithHint("%s", hint)
+		}
+	}
+	return nil
+}
+
+// ReplaceFile puts text in place of old, whole or not at all. The mode and the
+// owner stay, and so does a symbolic link to the file. It is an error when the file
+// no longer says old.
+func ReplaceFile(path string, old, text []byte) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	if now, err := readFile(path); err != nil {
+		return err
+	} else if !bytes.Equal(now, old) {
+		return fmt.Errorf("%s was changed by somebody else meanwhile", path)
+	}
+	return writeWhole(path, text, func(temp string) error { return keepAccess(path, temp) })
+}
+
+// CreateFile writes a file that is not there yet, whole or not at all, readable
+// by its owner alone, and the folder for it.
+func CreateFile(path string, text []byte) error {
+	if _, err := os.Lstat(path); err == nil {
+		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return writeWhole(path, text, func(string) error { return nil })
+}
+
+// writeWhole writes a hidden file, which is nobody's profile, prepares it and
+// puts it in place.
+func writeWhole(path string, text []byte, prepare func(temp string) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".edit-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = prepare(f.Name())
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

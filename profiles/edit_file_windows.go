@@ -1,0 +1,33 @@
+package profiles
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/windows"
+)
+
+// keepAccess gives the file at to the access list of from. Its owner is who
+// writes it.
+func keepAccess(from, to string) error {
+	old, err := windows.GetNamedSecurityInfo(from, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
+	if err != nil {
+		return fmt.Errorf("read the access list of %s: %w", from, err)
+	}
+	list, _, err := old.DACL()
+	if err != nil {
+		return fmt.Errorf("read the access list of %s: %w", from, err)
+	}
+	control, _, err := old.Control()
+	if err != nil {
+		return fmt.Errorf("read the access list of %s: %w", from, err)
+	}
+	inherits := windows.SECURITY_INFORMATION(windows.UNPROTECTED_DACL_SECURITY_INFORMATION)
+	if control&windows.SE_DACL_PROTECTED != 0 {
+		inherits = windows.PROTECTED_DACL_SECURITY_INFORMATION
+	}
+	err = windows.SetNamedSecurityInfo(to, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION|inherits, nil, nil, list, nil)
+	if err != nil {
+		return fmt.Errorf("keep the access list of %s: %w", from, err)
+	}
+	return nil
+}
