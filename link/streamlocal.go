@@ -36,11 +36,13 @@ type forwardedSocket struct {
 	Reserved string
 }
 
-// DialUnix is Dial for a socket in the server's file system.
+// DialUnix is Dial for a socket in the server's file system. OpenSSH's server
+// refuses a forbidden one and one that nobody listens on in the same words.
 func (l *Link) DialUnix(ctx context.Context, path string, hold time.Duration) (net.Conn, error) {
 	conn, err := l.dial(ctx, hold, socketDestination(path))
-	if fault.CodeOf(err) == fault.TargetDenied {
-		err = fault.As(err).WithHint("check AllowStreamLocalForwarding in the server's sshd_config, and restrict on the key")
+	switch fault.CodeOf(err) {
+	case fault.TargetRefused, fault.TargetDenied:
+		err = fault.As(err).WithHint("check that a program listens there, that the account on the server may use the socket, and AllowStreamLocalForwarding in the server's sshd_config")
 	}
 	return conn, err
 }
