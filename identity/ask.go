@@ -15,9 +15,11 @@ type Prompt struct {
 }
 
 // Question is what only a person can answer. Its texts are cleaned of
-// everything but printable characters; a server may have written them.
+// everything but printable characters.
 type Question struct {
 	Code        fault.Code // needs_passphrase, needs_password or needs_code
+	Server      string     // whose login needs the answer, user@host:port
+	FromServer  bool       // the server wrote the texts that follow: they may lie about who asks
 	Name        string     // a title, often empty
 	Instruction string     // often empty
 	Prompts     []Prompt
@@ -49,8 +51,9 @@ func (u *Unanswered) Unwrap() error { return u.Err }
 // OpenSSH's NumberOfPasswordPrompts.
 const maxAsked = 3
 
-// ask asks the person. Its error is a *Unanswered.
+// ask asks the person on behalf of the server. Its error is a *Unanswered.
 func (c Credentials) ask(ctx context.Context, q Question) ([]string, error) {
+	q.Server = c.Server
 	if c.Asker == nil {
 		return nil, &Unanswered{q, ErrNobody}
 	}

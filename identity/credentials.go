@@ -32,6 +32,7 @@ type Credentials struct {
 	Answers    []Answer // to the prompts of keyboard-interactive, the first match counts
 	Secrets    Source   // where Passphrase, Password and Answers are read
 
+	Server string  // who is logged in to, user@host:port: questions name it
 	Asker  Asker   // asks a person; nil means that nobody is there
 	Memory *Memory // keeps what a person gave, for one server; nil keeps nothing
 

@@ -66,7 +66,7 @@ func (l *Login) round(name, instruction string, prompts []string, echo []bool) (
 	case len(prompts) > maxPrompts:
 		return nil, fault.New(fault.AuthRejected, fault.Auth, "the server asked %d questions at once", len(prompts))
 	}
-	q := Question{Code: fault.NeedsCode, Name: fault.Clean(name), Instruction: fault.Clean(instruction)}
+	q := Question{Code: fault.NeedsCode, FromServer: true, Name: fault.Clean(name), Instruction: fault.Clean(instruction)}
 	answers := make([]string, len(prompts))
 	var open []int // the prompts that are left to the person
 	for i, text := range prompts {

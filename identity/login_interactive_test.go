@@ -61,7 +61,7 @@ func TestTwoRounds(t *testing.T) {
 		t.Fatalf("%v, %+v, %d reads", o.err, o.login, reads)
 	}
 	want := identity.Question{
-		Code: fault.NeedsCode, Name: "Second [2J factor", Instruction: "look at it",
+		Code: fault.NeedsCode, Server: "ana@" + p.addr, FromServer: true, Name: "Second [2J factor", Instruction: "look at it",
 		Prompts: []identity.Prompt{{Text: "User :", Echo: true}, {Text: "One-time password:"}},
 	}
 	if got := fmt.Sprintf("%+v", who.questions); got != fmt.Sprintf("%+v", []identity.Question{want}) {
@@ -69,7 +69,7 @@ func TestTwoRounds(t *testing.T) {
 	}
 	o = logIn(t, p, c) // nothing was kept
 	o.wants(t, fault.NeedsCode, `"User :"`)
-	if q := unanswered(t, o.err); len(q.Prompts) != 2 || q.Name != want.Name {
+	if q := unanswered(t, o.err); len(q.Prompts) != 2 || q.Name != want.Name || q.Server != want.Server || !q.FromServer {
 		t.Errorf("%+v", q)
 	}
 	c.Asker = nil

@@ -136,10 +136,15 @@ func TestQuestionOfAHop(t *testing.T) {
 	l, _ := serve(t, tg)
 	err := await(t, l, link.Blocked).Err
 	var open *identity.Unanswered
-	if !errors.As(err, &open) || !strings.Contains(err.Error(), "ana@"+srv.Addr()) {
-		t.Errorf("%v", err)
+	if !errors.As(err, &open) || !strings.Contains(err.Error(), "ana@"+srv.Addr()) || open.Question.Server != "ana@"+srv.Addr() || open.Question.FromServer {
+		t.Errorf("%v with the question %+v", err, open)
 	}
-	p.attach(func(context.Context, identity.Question) ([]string, error) { return []string{"sesame"}, nil })
+	p.attach(func(_ context.Context, q identity.Question) ([]string, error) {
+		if q.Server != open.Question.Server {
+			t.Errorf("asked for %s", q.Server)
+		}
+		return []string{"sesame"}, nil
+	})
 	l.Wake()
 	await(t, l, link.Up)
 }

@@ -108,6 +108,7 @@ func (h *hop) authenticate(ctx context.Context, c *ssh.ClientAuthContext) (ssh.A
 	if h.login == nil {
 		h.step = fault.Auth
 		creds := h.target.Credentials
+		creds.Server = h.target.name()
 		if creds.Asker != nil {
 			creds.Asker = asker{creds.Asker, h.deadline, h.wire}
 		}
