@@ -40,6 +40,7 @@ type Prompt struct {
 	Server      string         `json:"server"` // user@host:port
 	Code        fault.Code     `json:"code"`
 	Since       time.Time      `json:"since"`
+	FromServer  bool           `json:"from_server"` // the server wrote name, instruction and prompts
 	Name        string         `json:"name"`        // a title, often empty
 	Instruction string         `json:"instruction"` // often empty
 	Prompts     []PromptLine   `json:"prompts"`

@@ -128,6 +128,7 @@ func (t *tunnel) prompt() (control.Prompt, bool) {
 
 func putQuestion(p *control.Prompt, q identity.Question) {
 	p.Code, p.Name, p.Instruction = q.Code, q.Name, q.Instruction
+	p.FromServer = q.FromServer
 	for _, line := range q.Prompts {
 		p.Prompts = append(p.Prompts, control.PromptLine{Text: line.Text, Echo: line.Echo})
 	}
