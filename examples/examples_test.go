@@ -175,4 +175,5 @@ const smallest = `
 server.host = "bastion.example.com"
 forward.local = [{ listen = 5432, target = "db.internal:5432" }]
 forward.remote = [{ listen = 8080, target = 3000 }]
+forward.dynamic = [{ listen = 1080 }]
 `

@@ -107,14 +107,18 @@ var problemTests = []struct{ name, text, want string }{
 	{"later schema", "schema = 2\nfoo = 1", `1:1: schema: schema 2 needs a later tunneld`},
 	{"schema 0", "schema = 0\n" + host, `1:1: schema: must be at least 1`},
 
+	// Kinds of address.
+	{"dynamic", host + "[[forward.dynamic]]\nlisten = 1080", ``},
+	{"unix", host + "forward.local = [{ listen = 'unix:s', target = 'unix:/run/s' }]", ``},
+	{"socks", host + "forward.remote = [{ listen = 0, target = 'socks' }]", ``},
+	{"pipe there", host + "forward.local = [{ listen = 1, target = 'pipe:p' }]", `2:32: forward.local[0].target: pipe: is for an address of this machine alone; want a port, host:port or unix:PATH`},
+	{"pipe elsewhere", host + "forward.remote = [{ listen = 1, target = 'pipe:p' }]", `2:33: forward.remote[0].target: named pipes are on Windows alone; write a port, host:port or unix:PATH`},
+
 	// What this version cannot do.
 	{"start", "start = 'manual'\n" + host, `1:1: start: manual is not in this version yet; so far only always`},
 	{"inert start", "start = 'always'\nidle_timeout = '300s'\n" + host, ``},
 	{"idle_timeout", "idle_timeout = '1m'\n" + host, `1:1: idle_timeout: 1m is not in this version yet; so far only 5m`},
 	{"flag", host + "auth.forward_agent = true", `2:6: auth.forward_agent: true is not in this version yet; so far only false`},
-	{"dynamic", host + "[[forward.dynamic]]\nlisten = 1080", `2:11: forward.dynamic: not in this version yet`},
-	{"unix", host + "forward.local = [{ listen = 'unix:s', target = 1 }]", `2:20: forward.local[0].listen: unix is not in this version yet; so far only tcp`},
-	{"socks", host + "forward.remote = [{ listen = 0, target = 'socks' }]", `2:33: forward.remote[0].target: socks is not in this version yet; so far only tcp`},
 	{"probe", host + "forward.local = [{ listen = 1, target = 1, probe = '5s' }]", `2:44: forward.local[0].probe: 5s is not in this version yet; so far only 0s`},
 	{"inert probe", host + "forward.local = [{ listen = 1, target = 1, probe = '0', mode = '0600' }]", ``},
 	{"x11", host + "[x11]", `2:2: x11: not in this version yet`},
@@ -161,14 +165,14 @@ func TestEveryKey(t *testing.T) {
 
 func TestDaemonProblems(t *testing.T) {
 	l := folder(t, map[string]string{
-		"daemon.toml":       "log_level = 'inof'\nlink.keepalive = '1s'\nwatch = false\n[defaults.server]\nprot = 2222\n[defaults.link]\nreconnect_min = '1m'\nreconnect_max = '1s'\n",
+		"daemon.toml":       "log_level = 'inof'\nlink.keepalive = '1s'\nwatch = 'no'\n[defaults.server]\nprot = 2222\n[defaults.link]\nreconnect_min = '1m'\nreconnect_max = '1s'\n",
 		"profiles/lab.toml": smallest,
 		"tunneld.toml":      "",
 	})
 	set, problems := l.Load()
 	want := `daemon.toml:1:1: log_level: "inof" is not one of debug, info, warn, error; did you mean info?
 daemon.toml:2:1: link: unknown key; it is a key of [defaults]
-daemon.toml:3:1: watch: false is not in this version yet; so far only true
+daemon.toml:3:1: watch: want a boolean, got a string
 daemon.toml:5:1: defaults.server.prot: unknown key; did you mean port?
 daemon.toml:7:1: defaults.link.reconnect_min: reconnect_min (1m) is more than reconnect_max (1s)
 tunneld.toml: the daemon's settings are read from daemon.toml; rename it`
