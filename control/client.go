@@ -105,9 +105,18 @@ func (c *Client) RemoveSecret(ctx context.Context, name string) error {
 	return c.call(ctx, actLimit, http.MethodDelete, "/v1/secrets/"+url.PathEscape(name), nil, nil)
 }
 
+// Act starts, stops or restarts a profile, or one forward of it.
+func (c *Client) Act(ctx context.Context, action Action, profile, forward string) error {
+	path := "/v1/profiles/" + url.PathEscape(profile)
+	if forward != "" {
+		path += "/forwards/" + url.PathEscape(forward)
+	}
+	return c.call(ctx, actLimit, http.MethodPost, path+"/"+string(action), nil, nil)
+}
+
 // Reload makes the daemon read its profiles again.
-func (c *Client) Reload(ctx context.Context) (r ReloadResult, err error) {
-	err = c.call(ctx, actLimit, http.MethodPost, "/v1/reload", nil, &r)
+func (c *Client) Reload(ctx context.Context, opts ReloadOptions) (r ReloadResult, err error) {
+	err = c.call(ctx, actLimit, http.MethodPost, "/v1/reload", opts.body(), &r)
 	return r, err
 }
 

@@ -41,8 +41,36 @@ func TestRoundTrip(t *testing.T) {
 	if err := s.client.Answer(ctx, a); err != nil || !cmp.Equal(a, got) {
 		t.Errorf("answer: %v\n%s", err, cmp.Diff(a, got))
 	}
-	if r, err := s.client.Reload(ctx); err != nil || len(r.Changes) != 1 || r.Changes[0].Forward != "db" || len(r.Problems) != 1 {
+	for _, err := range []error{s.client.Act(ctx, control.Up, "work", ""), s.client.Act(ctx, control.Down, "work", "d/b"), s.client.Act(ctx, control.Restart, "w w", "db")} {
+		if err != nil {
+			t.Errorf("act: %v", err)
+		}
+	}
+	if want := []string{"up work ", "down work d/b", "restart w w db"}; !slices.Equal(d.acted, want) {
+		t.Errorf("acted %q, want %q", d.acted, want)
+	}
+	if err := s.client.Act(ctx, "dance", "work", ""); err == nil {
+		t.Error("an unknown action was taken")
+	}
+	if r, err := s.client.Reload(ctx, control.ReloadOptions{}); err != nil || len(r.Changes) != 1 || r.Changes[0].Forward != "db" || len(r.Problems) != 1 {
 		t.Errorf("reload: %+v, %v", r, err)
+	}
+}
+
+// What becomes of a reload's changes arrives, and nonsense does not.
+func TestReloadOptions(t *testing.T) {
+	d := &fake{}
+	s := serve(t, d)
+	for _, o := range []control.ReloadOptions{{}, {Keep: true}, {UndoAfter: 5 * time.Minute}, {UndoAfter: 1500 * time.Millisecond}} {
+		if _, err := s.client.Reload(t.Context(), o); err != nil || d.reloaded != o {
+			t.Errorf("%+v: %+v, %v", o, d.reloaded, err)
+		}
+	}
+	d.reloaded = control.ReloadOptions{}
+	for _, o := range []control.ReloadOptions{{UndoAfter: -1}, {UndoAfter: 1, Keep: true}} {
+		if _, err := s.client.Reload(t.Context(), o); err == nil || d.reloaded != (control.ReloadOptions{}) {
+			t.Errorf("%+v: %+v, %v", o, d.reloaded, err)
+		}
 	}
 }
 
@@ -220,7 +248,7 @@ func TestManyClients(t *testing.T) {
 			case 0:
 				_, err = s.client.Status(ctx)
 			case 1:
-				_, err = s.client.Reload(ctx)
+				_, err = s.client.Reload(ctx, control.ReloadOptions{})
 			default:
 				if s.client.Trace(ctx, "work", control.TraceOptions{}, func(control.Event) { cancel() }) == nil {
 					err = errors.New("an endless trace ended well")

@@ -28,9 +28,22 @@ type Daemon interface {
 	// it, one at a time and before it returns, and closes the connection. The
 	// error is why the connection failed.
 	Trace(ctx context.Context, profile string, opts TraceOptions, tell func(Event)) error
+	// Act starts, stops or restarts a profile, or one forward of it where one is
+	// named. It returns when that is under way.
+	Act(ctx context.Context, action Action, profile, forward string) error
 	// Reload reads the profiles again and applies what changed.
-	Reload(ctx context.Context) (ReloadResult, error)
+	Reload(ctx context.Context, opts ReloadOptions) (ReloadResult, error)
 }
+
+// Action is what a person asks of a profile or a forward.
+type Action string
+
+// The actions.
+const (
+	Up      Action = "up"      // start; end a wait
+	Down    Action = "down"    // stop, until up or the daemon's end
+	Restart Action = "restart" // connect or listen anew
+)
 
 // Prompt is what a profile waits for from a person: answers to lines of text,
 // or trust in a host key.
@@ -83,10 +96,21 @@ type TraceOptions struct {
 	Forwards bool `json:"forwards"` // ask for each forward too, and give it up again
 }
 
+// ReloadOptions say what becomes of the changes; the zero value lets them stay.
+type ReloadOptions struct {
+	// UndoAfter, if not zero, is when the daemon goes back to the versions from
+	// before, unless a reload with Keep comes first.
+	UndoAfter time.Duration
+	// Keep lets the changes of such a reload stay, and takes those that were
+	// undone.
+	Keep bool
+}
+
 // ReloadResult is what a reload did.
 type ReloadResult struct {
-	Changes  []Change  `json:"changes"`
-	Problems []Problem `json:"problems"`
+	Changes  []Change   `json:"changes"`
+	Problems []Problem  `json:"problems"`
+	UndoAt   *time.Time `json:"undo_at"` // when the changes will be undone; null if they stay
 }
 
 // Change is one step from what ran to what runs.

@@ -18,7 +18,8 @@ func (quiet) Prompts() []Prompt                                              { r
 func (quiet) Answer(context.Context, Answer) error                           { return nil }
 func (quiet) SetSecret(context.Context, string, []byte) error                { return nil }
 func (quiet) RemoveSecret(context.Context, string) error                     { return nil }
-func (quiet) Reload(context.Context) (ReloadResult, error)                   { return ReloadResult{}, nil }
+func (quiet) Act(context.Context, Action, string, string) error              { return nil }
+func (quiet) Reload(context.Context, ReloadOptions) (ReloadResult, error)    { return ReloadResult{}, nil }
 func (quiet) Trace(context.Context, string, TraceOptions, func(Event)) error { return nil }
 
 // Whatever is asked: no panic, no fault of the server's, and each refusal is a
@@ -30,6 +31,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add("POST", "/v1/prompts", "localhost:80", "", `{"id":"x","answers":["y"],"replace":true}`)
 	f.Add("POST", "/v1/secrets/x", "tunneld", "null", `{"secret":"y"}`)
+	f.Add("POST", "/v1/reload", "tunneld", "", `{"undo_after":"5m"}`)
 	f.Add("PUT", "//v1/../status", "evil", "", "\x00")
 	f.Fuzz(func(t *testing.T, method, path, host, origin, body string) {
 		r, err := http.NewRequest(method, "http://tunneld/", strings.NewReader(body))

@@ -50,15 +50,26 @@ type fake struct {
 	answered       func(control.Answer) error
 	traced         func(ctx context.Context, profile string, tell func(control.Event)) error
 
-	mu      sync.Mutex // guards what follows
-	secrets map[string]string
-	peer    control.Peer
+	mu       sync.Mutex // guards what follows
+	secrets  map[string]string
+	acted    []string
+	peer     control.Peer
+	reloaded control.ReloadOptions
 }
 
 func (f *fake) Status() control.Status                           { return f.status }
 func (f *fake) Prompts() []control.Prompt                        { return f.listed }
 func (f *fake) Answer(_ context.Context, a control.Answer) error { return f.answered(a) }
-func (f *fake) Reload(context.Context) (control.ReloadResult, error) {
+func (f *fake) Act(_ context.Context, action control.Action, profile, forward string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.acted = append(f.acted, string(action)+" "+profile+" "+forward)
+	return nil
+}
+func (f *fake) Reload(_ context.Context, o control.ReloadOptions) (control.ReloadResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reloaded = o
 	return control.ReloadResult{
 		Changes:  []control.Change{{Verb: "start_forward", Profile: "work", Forward: "db"}},
 		Problems: []control.Problem{{File: "profiles/lab.toml", Line: 7, Column: 1, Message: "unknown key"}},

@@ -35,6 +35,8 @@ var routes = []route{
 	{"POST /v1/secrets/{name}", actLimit, (*server).setSecret},
 	{"DELETE /v1/secrets/{name}", actLimit, (*server).removeSecret},
 	{"POST /v1/profiles/{name}/trace", traceLimit, (*server).trace},
+	{"POST /v1/profiles/{name}/{action}", actLimit, (*server).act},
+	{"POST /v1/profiles/{name}/forwards/{forward}/{action}", actLimit, (*server).act},
 	{"POST /v1/reload", actLimit, (*server).reload},
 }
 
@@ -123,8 +125,58 @@ func (s *server) removeSecret(w *response, r *http.Request) error {
 	return done(w, s.daemon.RemoveSecret(r.Context(), r.PathValue("name")))
 }
 
+func (s *server) act(w *response, r *http.Request) error {
+	action := Action(r.PathValue("action"))
+	if action != Up && action != Down && action != Restart {
+		return &refusal{http.StatusNotFound, "there is no " + fault.Clean(r.URL.Path) + " in this version"}
+	}
+	if err := s.daemon.Act(r.Context(), action, r.PathValue("name"), r.PathValue("forward")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+// reloadBody is ReloadOptions on the wire.
+type reloadBody struct {
+	UndoAfter string `json:"undo_after,omitempty"` // "5m"
+	Keep      bool   `json:"keep,omitempty"`
+}
+
+func (o ReloadOptions) body() reloadBody {
+	b := reloadBody{Keep: o.Keep}
+	if o.UndoAfter != 0 {
+		b.UndoAfter = o.UndoAfter.String()
+	}
+	return b
+}
+
+func (b reloadBody) options() (ReloadOptions, error) {
+	o := ReloadOptions{Keep: b.Keep}
+	if b.UndoAfter == "" {
+		return o, nil
+	}
+	after, err := time.ParseDuration(b.UndoAfter)
+	switch {
+	case err != nil || after <= 0:
+		return o, &refusal{http.StatusBadRequest, "undo_after: want a duration such as 5m"}
+	case b.Keep:
+		return o, &refusal{http.StatusBadRequest, "keep and undo_after exclude each other"}
+	}
+	o.UndoAfter = after
+	return o, nil
+}
+
 func (s *server) reload(w *response, r *http.Request) error {
-	result, err := s.daemon.Reload(r.Context())
+	var body reloadBody
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	opts, err := body.options()
+	if err != nil {
+		return err
+	}
+	result, err := s.daemon.Reload(r.Context(), opts)
 	if err != nil {
 		return err
 	}

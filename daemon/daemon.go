@@ -2,9 +2,9 @@
 // life.
 //
 // A [Supervisor] owns the running set: its Serve loads the profiles, starts a
-// link and the forwards of each, and applies the smallest change when Reload is
-// called. What happens is told as [control.Event]; what is observed is kept for
-// [control.Status].
+// link and the forwards of each, and applies the smallest change when a file is
+// saved or Reload is called. What happens is told as [control.Event]; what is
+// observed is kept for [control.Status].
 //
 // Only this package maps a profile to what the leaves need; protocol and
 // operating-system code is theirs.
@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -47,22 +46,33 @@ type Supervisor struct {
 	// Loaded, if not nil, is called after every load with what daemon.toml says.
 	Loaded func(profiles.Daemon)
 
-	reloads chan reloading
+	jobs    chan job
+	edits   chan struct{} // holds one: the folder may have changed
 	over    chan struct{} // closed when Serve returns
 	started sync.Once
+	begun   sync.Once // the first load
 	journal journal
-	gate    gate
+	gate    gate // of the links
+	traces  gate // of the traces, which must not hold up a link
 	since   time.Time
+
+	// What follows is Serve's goroutine's alone.
+	watching *watching       // nil while nobody watches the folder
+	told     []control.Event // what is wrong with the files, as it was told
+	lately   edit            // what the watch took
+	trial    *trial          // nil unless the changes are on trial
 
 	mu       sync.Mutex // guards what follows
 	set      profiles.Set
 	problems []profiles.Problem
 	tunnels  map[string]*tunnel
+	downed   map[string]bool // what a person stopped: PROFILE, or PROFILE/FORWARD
 }
 
-// reloading is one call of Reload on its way to the owner.
-type reloading struct {
-	done chan control.ReloadResult // holds one
+// job is work for the owner's goroutine.
+type job struct {
+	work func(running context.Context) error
+	done chan error // holds one
 }
 
 // ErrStopped is the answer of a supervisor that is not running any more.
@@ -70,9 +80,10 @@ var ErrStopped = errors.New("the daemon is stopping")
 
 func (s *Supervisor) init() {
 	s.started.Do(func() {
-		s.reloads = make(chan reloading)
+		s.jobs = make(chan job)
+		s.edits = make(chan struct{}, 1)
 		s.over = make(chan struct{})
-		s.tunnels = map[string]*tunnel{}
+		s.tunnels, s.downed = map[string]*tunnel{}, map[string]bool{}
 		s.journal.tell = s.Events
 		s.since = time.Now()
 		s.Loader.Running = s.isRunning
@@ -88,12 +99,18 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	// What runs outlives ctx: it is drained first.
 	running, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	s.load(running, true)
+	s.load(running)
 	for {
 		select {
-		case r := <-s.reloads:
-			r.done <- s.load(running, false)
+		case j := <-s.jobs:
+			j.done <- j.work(running)
+		case <-s.edits:
+			s.takeEdit(running)
+		case <-s.trial.over():
+			s.undo(running)
 		case <-ctx.Done():
+			s.unwatch()
+			s.endTrial()
 			s.stopAll()
 			s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "stopped"})
 			return ctx.Err()
@@ -101,46 +118,58 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	}
 }
 
-// Reload reads the profiles again and applies what changed.
-func (s *Supervisor) Reload(ctx context.Context) (control.ReloadResult, error) {
+// Reload reads the profiles again and applies what changed; opts say whether
+// that may be undone.
+func (s *Supervisor) Reload(ctx context.Context, opts control.ReloadOptions) (out control.ReloadResult, err error) {
+	err = s.ask(ctx, func(running context.Context) error {
+		out = s.reload(running, opts)
+		return nil
+	})
+	return out, err
+}
+
+// ask has the owner's goroutine run work, with the context of what runs, and
+// waits for it.
+func (s *Supervisor) ask(ctx context.Context, work func(running context.Context) error) error {
 	s.init()
-	r := reloading{done: make(chan control.ReloadResult, 1)}
+	j := job{work: work, done: make(chan error, 1)}
 	select {
-	case s.reloads <- r:
+	case s.jobs <- j:
 	case <-s.over:
-		return control.ReloadResult{}, ErrStopped
+		return ErrStopped
 	case <-ctx.Done():
-		return control.ReloadResult{}, ctx.Err()
+		return ctx.Err()
 	}
-	select {
-	case out := <-r.done:
-		return out, nil
-	case <-ctx.Done():
-		return control.ReloadResult{}, ctx.Err()
-	}
+	// It is under way, and short: whoever leaves now would race with its result.
+	return <-j.done
 }
 
 // load reads the folder and applies the difference to what runs.
-func (s *Supervisor) load(ctx context.Context, first bool) control.ReloadResult {
+func (s *Supervisor) load(ctx context.Context) control.ReloadResult {
 	set, problems, err := s.read()
 	if err != nil { // what runs goes on; the next reload may do better
 		s.journal.note(control.Event{Kind: "daemon", Level: control.Fault, Message: "internal error", Detail: panicText(err)})
 		return reloadResult(nil, problems)
 	}
+	d, _ := set.Daemon()
 	if s.Loaded != nil {
-		d, _ := set.Daemon()
 		s.Loaded(d)
 	}
-	if first {
-		s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "started", Detail: s.Loader.Dir})
-	}
+	s.begun.Do(s.tellStart)
 	s.mu.Lock()
-	changes := profiles.Diff(s.set, set)
+	before := s.set
+	changes := profiles.Diff(before, set)
 	s.set, s.problems = set, problems
 	s.mu.Unlock()
+	s.tellMended(before, set)
 	s.tellProblems(set, problems)
 	s.apply(ctx, set, changes)
+	s.setWatch(d.Watch)
 	return reloadResult(changes, problems)
+}
+
+func (s *Supervisor) tellStart() {
+	s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "started", Detail: s.Loader.Dir})
 }
 
 // read reads the folder; a panic in a parser is an error.
@@ -151,51 +180,48 @@ func (s *Supervisor) read() (set profiles.Set, problems []profiles.Problem, err 
 }
 
 // apply makes the changes, which come in the order stops, then starts. Between
-// the two it waits, bounded, for the stopped to free their addresses.
+// the two it waits, bounded, for the stopped to free their addresses. What a
+// person stopped stays so.
 func (s *Supervisor) apply(ctx context.Context, set profiles.Set, changes []profiles.Change) {
 	var stopped []<-chan struct{}
 	for _, c := range changes {
-		p, _ := set.Profile(c.Profile)
-		t := s.tunnel(c.Profile)
-		switch c.Verb {
-		case profiles.StopForward:
-			stopped = append(stopped, t.stopForward(c.Forward))
-		case profiles.Stop:
-			stopped = append(stopped, s.stop(c.Profile))
-		case profiles.Relink:
-			t.relink(p)
-		case profiles.Update:
-			t.update(p)
-		case profiles.StartForward, profiles.Start:
+		if isStart := c.Verb == profiles.Start || c.Verb == profiles.StartForward; isStart {
 			awaitAll(stopped, stopTime)
 			stopped = nil
-			if c.Verb == profiles.Start {
-				s.start(ctx, p)
-			} else {
-				t.startForward(p, c.Forward)
-			}
+		}
+		p, _ := set.Profile(c.Profile)
+		if over := s.change(ctx, p, c); over != nil {
+			stopped = append(stopped, over)
 		}
 		s.journal.note(control.Event{Kind: "profile", Level: control.Info, Profile: c.Profile, Forward: c.Forward, Message: "profile changed", Detail: string(c.Verb)})
 	}
 	awaitAll(stopped, stopTime)
 }
 
-func (s *Supervisor) tellProblems(set profiles.Set, problems []profiles.Problem) {
-	for _, p := range problems {
-		e := control.Event{Kind: "profile", Level: control.Fault, Code: badProfile, Message: "problem in a profile", Detail: p.Error(), Hint: p.Hint}
-		if p.Warning {
-			e.Level, e.Code, e.Message = control.Warn, "", "warning about a profile"
+// change makes one change. It returns the end of what stops, to be waited for.
+func (s *Supervisor) change(ctx context.Context, p profiles.Profile, c profiles.Change) (over <-chan struct{}) {
+	t := s.tunnel(c.Profile)
+	switch {
+	case c.Verb == profiles.Start:
+		if !s.isDowned(c.Profile, "") {
+			s.start(ctx, p)
 		}
-		s.journal.note(e)
+	case c.Verb == profiles.Stop:
+		s.forgetDowned(c.Profile)
+		return s.stop(c.Profile)
+	case t == nil: // a person stopped it: the next up takes the new version
+	case c.Verb == profiles.StopForward:
+		return t.stopForward(c.Forward)
+	case c.Verb == profiles.Relink:
+		t.relink(p)
+	case c.Verb == profiles.Update:
+		t.update(p)
+	case c.Verb == profiles.StartForward && s.isDowned(c.Profile, c.Forward):
+		t.update(p)
+	case c.Verb == profiles.StartForward:
+		t.startForward(p, c.Forward)
 	}
-	if set.Len() == 0 {
-		s.journal.note(control.Event{Kind: "profile", Level: control.Warn, Message: "no profiles", Detail: filepath.Join(s.Loader.Dir, "profiles"), Hint: "write one, such as work.toml, and reload"})
-	}
-	for p := range set.All() {
-		if set.Version(p.Name) == profiles.LastGood {
-			s.journal.note(control.Event{Kind: "profile", Level: control.Warn, Profile: p.Name, Code: badProfile, Message: "the last good version stays in force"})
-		}
-	}
+	return nil
 }
 
 func (s *Supervisor) tunnel(name string) *tunnel {
@@ -211,7 +237,7 @@ func (s *Supervisor) start(ctx context.Context, p profiles.Profile) {
 	s.mu.Lock()
 	s.tunnels[p.Name] = t
 	s.mu.Unlock()
-	t.start()
+	t.start(func(forward string) bool { return !s.isDowned(p.Name, forward) })
 }
 
 // house is what a new tunnel shares with the others.
@@ -260,6 +286,9 @@ func (s *Supervisor) stop(name string) <-chan struct{} {
 	t := s.tunnels[name]
 	delete(s.tunnels, name)
 	s.mu.Unlock()
+	if t == nil {
+		return nil
+	}
 	return t.stop()
 }
 
@@ -296,6 +325,9 @@ func awaitAll(channels []<-chan struct{}, limit time.Duration) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for _, c := range channels {
+		if c == nil { // it did not run
+			continue
+		}
 		select {
 		case <-c:
 		case <-timer.C:

@@ -173,7 +173,7 @@ func TestPanicStaysInItsProfile(t *testing.T) {
 		return real.DialContext(ctx, network, address)
 	}
 	tn.link.Retarget(target)
-	tn.start()
+	tn.start(func(string) bool { return true })
 	sshtest.Eventually(t, patience, "listening", func() bool { return tn.running()[0].Status().State == "listening" })
 	ping(t, local)
 	if !told.has(func(e control.Event) bool {
@@ -194,7 +194,7 @@ func TestOutsideItsLife(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	s.Serve(ctx)
-	if _, err := s.Reload(context.Background()); err != ErrStopped {
+	if _, err := s.Reload(context.Background(), control.ReloadOptions{}); err != ErrStopped {
 		t.Errorf("reload after the end: %v", err)
 	}
 }

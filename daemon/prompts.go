@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"tunneld/fault"
 	"tunneld/identity"
 	"tunneld/link"
+	"tunneld/profiles"
 )
 
 // desk is where a profile's link asks, and where people answer. A question
@@ -27,7 +30,6 @@ type desk struct {
 	attended bool       // a person answered, and the attempt that followed is under way
 	given    *answered  // what the person answered, until the attempt asks for it
 	live     *asking    // what the attended attempt asks now
-	count    int        // of live questions, for their ids
 }
 
 // answered is a kept question with its answers.
@@ -44,11 +46,12 @@ type asking struct {
 	answers  chan []string // holds one: the first answer wins
 }
 
-// Ask answers with what a person gave for this question, or waits for one who
-// attends, or says that nobody is there.
+// Ask answers with what a person gave for this very question, from the same
+// server and with the same words, or waits for one who attends, or says that
+// nobody is there.
 func (d *desk) Ask(ctx context.Context, q identity.Question) ([]string, error) {
 	d.mu.Lock()
-	if g := d.given; g != nil && g.question.Code == q.Code && slices.Equal(g.question.Prompts, q.Prompts) {
+	if g := d.given; g != nil && reflect.DeepEqual(g.question, q) {
 		d.given = nil
 		d.mu.Unlock()
 		return g.answers, nil
@@ -57,8 +60,7 @@ func (d *desk) Ask(ctx context.Context, q identity.Question) ([]string, error) {
 		d.mu.Unlock()
 		return nil, identity.ErrNobody
 	}
-	d.count++
-	a := &asking{id: fmt.Sprint("asked", d.count), question: q, since: time.Now(), answers: make(chan []string, 1)}
+	a := &asking{id: rand.Text(), question: q, since: time.Now(), answers: make(chan []string, 1)}
 	d.live = a
 	d.mu.Unlock()
 	defer d.settle(a)
@@ -102,13 +104,17 @@ func (d *desk) waiting() *asking {
 
 // prompt returns what the tunnel waits for from a person.
 func (t *tunnel) prompt() (control.Prompt, bool) {
-	p := control.Prompt{Profile: t.name, Server: serverName(t.current()), Prompts: []control.PromptLine{}}
 	if a := t.desk.waiting(); a != nil {
-		p.ID, p.Since = t.name+"/"+a.id, a.since
+		p := control.Prompt{ID: t.name + "/" + a.id, Profile: t.name, Since: a.since}
 		putQuestion(&p, a.question)
 		return p, true
 	}
-	s := t.link.Status()
+	return t.kept(t.link.Status())
+}
+
+// kept returns the question that a link's status holds.
+func (t *tunnel) kept(s link.Status) (control.Prompt, bool) {
+	p := control.Prompt{Profile: t.name, Server: serverName(t.current()), Prompts: []control.PromptLine{}}
 	if s.State != link.Blocked && s.State != link.Refused {
 		return p, false
 	}
@@ -127,7 +133,8 @@ func (t *tunnel) prompt() (control.Prompt, bool) {
 }
 
 func putQuestion(p *control.Prompt, q identity.Question) {
-	p.Code, p.Name, p.Instruction = q.Code, q.Name, q.Instruction
+	p.Code, p.Name, p.Instruction, p.Server = q.Code, q.Name, q.Instruction, q.Server
+	p.Prompts = []control.PromptLine{}
 	p.FromServer = q.FromServer
 	for _, line := range q.Prompts {
 		p.Prompts = append(p.Prompts, control.PromptLine{Text: line.Text, Echo: line.Echo})
@@ -148,11 +155,10 @@ func (t *tunnel) answer(a control.Answer) (found bool, err error) {
 	if live := t.desk.waiting(); live != nil && t.name+"/"+live.id == a.ID {
 		return true, deliver(live, a.Answers)
 	}
-	p, waits := t.prompt()
-	if !waits || p.ID != a.ID {
+	s := t.link.Status()
+	if p, waits := t.kept(s); !waits || p.ID != a.ID {
 		return false, nil
 	}
-	s := t.link.Status()
 	var question *identity.Unanswered
 	var unknown *identity.Unknown
 	switch {
@@ -231,9 +237,26 @@ func (s *Supervisor) Answer(_ context.Context, a control.Answer) error {
 		WithHint("tunneld status shows what waits now")
 }
 
-// SetSecret keeps a secret in the daemon's own keyring.
+// SetSecret keeps a secret in the daemon's own keyring, and has the links try
+// again that may have waited for it.
 func (s *Supervisor) SetSecret(ctx context.Context, name string, secret []byte) error {
-	return s.Account.Secrets.Store(ctx, name, secret)
+	if err := s.Account.Secrets.Store(ctx, name, secret); err != nil {
+		return err
+	}
+	for _, t := range s.all() {
+		if usesKeyring(t.current().Auth, name) {
+			t.link.Wake()
+		}
+	}
+	return nil
+}
+
+func usesKeyring(a profiles.Auth, name string) bool {
+	secrets := []string{a.Passphrase, a.Password}
+	for _, answer := range a.Answers {
+		secrets = append(secrets, answer.Value)
+	}
+	return slices.Contains(secrets, "keyring:"+name)
 }
 
 // RemoveSecret forgets one.

@@ -26,6 +26,9 @@ func (s *Supervisor) Status() control.Status {
 	}
 	for p := range s.set.All() {
 		entry := profileStatus(p, s.tunnels[p.Name])
+		if byUser := "user"; s.downed[p.Name] {
+			entry.StoppedBy = &byUser
+		}
 		entry.RunningVersion = string(s.set.Version(p.Name))
 		doc.Profiles = append(doc.Profiles, entry)
 	}

@@ -37,15 +37,19 @@ func (s *Supervisor) Trace(ctx context.Context, profile string, opts control.Tra
 	}
 	t := newTunnel(ctx, p, s.house())
 	defer t.cancel()
-	defer t.forget()
-	target := t.linkTarget(p)
-	if live := s.linkOf(profile); live != nil && live.Target().Host == target.Host {
-		target = live.Target() // with what a person has unlocked there
+	if live := s.tunnel(profile); live != nil {
+		t.memories = live.remembered() // but not its desk: nobody attends a trace
+	} else {
+		defer t.forget()
 	}
-	l := link.New(target)
-	l.Admit = s.gate.enter
+	l := link.New(t.linkTarget(p))
+	l.Admit = s.traces.enter
 	l.Events = func(e link.Event) { tell(linkEvent(profile, e)) }
-	return l.Trace(ctx, trials(p, opts)...)
+	err := l.Trace(ctx, trials(p, opts)...)
+	if f := fault.As(err); f != nil {
+		return f.WithHint("%s", hintFor(profile, err))
+	}
+	return err
 }
 
 // trials are what a trace asks of the server for each forward.

@@ -43,13 +43,11 @@ type tunnel struct {
 	over    chan struct{} // closed when everything is over
 	stopped sync.Once
 	desk    desk
-	// memories keep what a person gave, by hop. Only the supervisor's goroutine
-	// touches the map.
-	memories map[string]*identity.Memory
 
 	mu       sync.Mutex // guards what follows
 	profile  profiles.Profile
 	forwards map[string]*running
+	memories map[profiles.Hop]*identity.Memory // what a person gave, by the server it was given for
 }
 
 // running is one forward of a tunnel.
@@ -66,7 +64,7 @@ func newTunnel(ctx context.Context, p profiles.Profile, h house) *tunnel {
 		over:     make(chan struct{}),
 		profile:  p,
 		forwards: map[string]*running{},
-		memories: map[string]*identity.Memory{},
+		memories: map[profiles.Hop]*identity.Memory{},
 	}
 	t.link = link.New(t.linkTarget(p))
 	t.link.Admit = h.gate.enter
@@ -98,11 +96,12 @@ func (t *tunnel) asker() identity.Asker {
 	return &t.desk
 }
 
-func (t *tunnel) start() {
+// start begins the link, and the enabled forwards that wanted lets through.
+func (t *tunnel) start(wanted func(forward string) bool) {
 	t.work.Add(1)
 	go t.serveLink()
 	for _, f := range t.profile.Forwards {
-		if f.Enabled {
+		if f.Enabled && wanted(f.Name) {
 			t.startForward(t.profile, f.Name)
 		}
 	}
@@ -182,6 +181,9 @@ func (t *tunnel) stopForward(name string) <-chan struct{} {
 	r := t.forwards[name]
 	delete(t.forwards, name)
 	t.mu.Unlock()
+	if r == nil {
+		return nil
+	}
 	r.cancel()
 	t.journal.forget(t.name, name)
 	return r.over
@@ -191,7 +193,9 @@ func (t *tunnel) stopForward(name string) <-chan struct{} {
 func (t *tunnel) relink(p profiles.Profile) {
 	t.update(p)
 	t.forget()
+	t.desk.leave() // an answer for the old server is none for the new one
 	t.link.Retarget(t.linkTarget(p))
+	t.desk.leave()
 }
 
 // update takes a new version of the profile that touches nothing that runs.
@@ -243,4 +247,19 @@ func (t *tunnel) running() []*running {
 		}
 	}
 	return all
+}
+
+func (t *tunnel) isRunning(forward string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.forwards[forward] != nil
+}
+
+// again makes one forward listen at once, if it waits to try again.
+func (t *tunnel) again(forward string) {
+	for _, r := range t.running() {
+		if r.spec.Name == forward {
+			r.Again()
+		}
+	}
 }

@@ -27,7 +27,7 @@ func (t *tunnel) linkTarget(p profiles.Profile) link.Target {
 		Jumps: t.jumps(p), DialContext: t.through(p),
 		Proxy: p.Server.Proxy, Environ: t.house.me.Secrets.Environ,
 		HostKeys: hostKeys(p.HostKey), UpdateHostKeys: p.HostKey.Update,
-		Credentials:    t.credentials(p.Auth),
+		Credentials:    t.credentials(p.Auth, profiles.Hop{User: p.Server.User, Host: p.Server.Host, Port: p.Server.Port}),
 		Algorithms:     algorithms(p.Link),
 		ConnectTimeout: p.Link.ConnectTimeout,
 		Keepalive:      p.Link.Keepalive, KeepaliveMisses: p.Link.KeepaliveMisses,
@@ -47,14 +47,15 @@ func hostKeys(h profiles.HostKey) identity.HostKeys {
 	}
 }
 
-func (t *tunnel) credentials(a profiles.Auth) identity.Credentials {
+// credentials are the profile's, with what a person gave for that one server.
+func (t *tunnel) credentials(a profiles.Auth, server profiles.Hop) identity.Credentials {
 	c := identity.Credentials{
 		Methods: a.Methods,
 		Files:   a.IdentityFiles, Named: a.IdentityFilesWritten, CertificateFiles: a.CertificateFiles,
 		IdentitiesOnly: a.IdentitiesOnly, Agent: t.house.me.Agent,
 		PublicKeyAlgorithms: a.PublicKeyAlgorithms,
 		Passphrase:          identity.Secret(a.Passphrase), Password: identity.Secret(a.Password),
-		Secrets: t.house.me.Secrets, Asker: t.asker(), Memory: t.memoryOf(""),
+		Secrets: t.house.me.Secrets, Asker: t.asker(), Memory: t.memoryOf(server),
 	}
 	switch a.Agent {
 	case "auto":

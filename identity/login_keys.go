@@ -71,10 +71,10 @@ func (l *Login) open(k *keyFile) error {
 		return l.openStored(k)
 	}
 	for n := range maxAsked {
-		text := "passphrase of the key " + k.path
+		text := "Passphrase of the key " + k.path + ":"
 		passphrase, err := l.creds.askSecret(l.ctx, fault.NeedsPassphrase, text, n > 0)
 		if err != nil {
-			return fault.New(fault.NeedsPassphrase, fault.Auth, "the key %s has a passphrase: %w", k.path, err).WithHint("ssh-add %s", k.path)
+			return fault.New(fault.NeedsPassphrase, fault.Auth, "the key %s has a passphrase: %w", k.path, err)
 		}
 		err = k.unlock([]byte(passphrase))
 		if err == nil {

@@ -67,8 +67,9 @@ func (l *eventLog) write(e control.Event) {
 	if l.closed {
 		return
 	}
-	if n := l.queue.lost.Swap(0); n > 0 {
+	if n := l.queue.lost.Load(); n > 0 && l.queue.hasRoom() {
 		l.handle(control.Event{Time: time.Now(), Level: control.Warn, Kind: "daemon", Message: "log lines lost", Detail: fmt.Sprint(n)})
+		l.queue.lost.Add(-n)
 	}
 	l.handle(e)
 }

@@ -34,6 +34,10 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// hasRoom reports whether the next line will not be lost. It holds for the one
+// writer there is.
+func (q *logQueue) hasRoom() bool { return len(q.lines) < cap(q.lines) }
+
 func (q *logQueue) drain() {
 	defer close(q.over)
 	for line := range q.lines {

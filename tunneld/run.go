@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tunneld/control"
 	"tunneld/daemon"
 	"tunneld/profiles"
 )
@@ -19,7 +20,7 @@ func newRun(g *globals) *cobra.Command {
 		Use:   "run",
 		Short: "Run the daemon in the foreground",
 		Long: "Run the daemon in the foreground: all profiles at once, until it is interrupted. It logs to stderr.\n" +
-			"SIGHUP reads the profiles again. SIGTERM and Ctrl-C stop listening at once and give open connections 5 s; a second one cuts them.",
+			"A file that is saved takes effect at once; SIGHUP reads all of them again. SIGTERM and Ctrl-C stop listening at once and give open connections 5 s; a second one cuts them.",
 		Example: "  tunneld run\n  tunneld run --config ./tunnels",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -96,7 +97,7 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, s *daemon.Superviso
 		case <-ctx.Done():
 			return
 		case <-signals:
-			s.Reload(ctx) // what it did is told as events
+			s.Reload(ctx, control.ReloadOptions{}) // what it did is told as events
 		}
 	}
 }

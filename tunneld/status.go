@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,26 +17,22 @@ import (
 
 func newStatus(g *globals) *cobra.Command {
 	var asJSON bool
+	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "status [PROFILE]",
 		Short: "Show what runs",
 		Long: "Show the state of every profile and forward, or of one profile, as the daemon observed it.\n" +
-			"The exit status is 3 when something that should be up is not, and 4 when no daemon answers.",
-		Example: "  tunneld status\n  tunneld status work --json",
+			"The exit status is 3 when something that should be up is not, and 4 when no daemon answers. With --wait it looks again until all is up.",
+		Example: "  tunneld status\n  tunneld status work --json\n  tunneld status --wait 30s",
 		Args:    usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := g.connect(c.Context())
 			if err != nil {
 				return err
 			}
-			s, err := client.Status(c.Context())
+			s, err := statusOnceUp(c.Context(), client, args, wait)
 			if err != nil {
 				return err
-			}
-			for _, name := range args {
-				if s, err = only(s, name); err != nil {
-					return err
-				}
 			}
 			if asJSON {
 				err = writeJSON(c.OutOrStdout(), s)
@@ -49,7 +46,28 @@ func newStatus(g *globals) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the status document")
+	c.Flags().DurationVar(&wait, "wait", 0, "return when everything is up, after this `duration` at most")
 	return c
+}
+
+// statusOnceUp returns the status, of one profile if it is named, as soon as
+// everything in it is up, after the limit at most.
+func statusOnceUp(ctx context.Context, client *control.Client, args []string, limit time.Duration) (control.Status, error) {
+	deadline := time.Now().Add(limit)
+	for {
+		s, err := client.Status(ctx)
+		for _, name := range args {
+			if err == nil {
+				s, err = only(s, name)
+			}
+		}
+		if err != nil || len(notUp(s)) == 0 || !time.Now().Before(deadline) {
+			return s, err
+		}
+		if err := pause(ctx); err != nil {
+			return s, err
+		}
+	}
 }
 
 // only returns s with one profile and the problems of its file.

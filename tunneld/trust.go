@@ -75,6 +75,6 @@ func trust(ctx context.Context, client *control.Client, out io.Writer, p control
 	if err := client.Answer(ctx, control.Answer{ID: p.ID, Answers: []string{fingerprint}, Replace: replace}); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "accepted; tunneld connects to %s\n", p.Server)
+	_, err := fmt.Fprintf(out, "accepted the key of %s; %s connects\n", k.Name, p.Profile)
 	return err
 }

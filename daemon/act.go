@@ -1,0 +1,126 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"tunneld/control"
+	"tunneld/fault"
+	"tunneld/profiles"
+)
+
+// Act starts, stops or restarts a profile, or one forward of it. What is stopped
+// stays so until the next up, or until the daemon's end.
+func (s *Supervisor) Act(ctx context.Context, action control.Action, profile, forward string) error {
+	return s.ask(ctx, func(running context.Context) error {
+		p, err := s.find(profile, forward)
+		if err != nil {
+			return err
+		}
+		s.journal.note(control.Event{Kind: "profile", Level: control.Info, Profile: profile, Forward: forward, Message: "a person asked for it", Detail: string(action)})
+		if forward == "" {
+			s.actProfile(running, action, p)
+		} else {
+			s.actForward(running, action, p, forward)
+		}
+		return nil
+	})
+}
+
+// find returns a profile that may run, with the forward if one is named.
+func (s *Supervisor) find(profile, forward string) (profiles.Profile, error) {
+	s.mu.Lock()
+	p, found := s.set.Profile(profile)
+	s.mu.Unlock()
+	switch {
+	case !found:
+		return p, fault.New(fault.UnknownProfile, "", "there is no profile %q", profile)
+	case !p.Enabled:
+		return p, fault.New(fault.UnknownProfile, "", "%s is disabled", profile).WithHint("set enabled = true in its file")
+	case forward == "":
+		return p, nil
+	}
+	for _, f := range p.Forwards {
+		if f.Name == forward && f.Enabled {
+			return p, nil
+		}
+	}
+	return p, fault.New(fault.UnknownProfile, "", "%s has no enabled forward %q", profile, forward).
+		WithHint("tunneld status %s lists them", profile)
+}
+
+func (s *Supervisor) actProfile(running context.Context, action control.Action, p profiles.Profile) {
+	t := s.tunnel(p.Name)
+	switch {
+	case action == control.Down:
+		s.setDowned(p.Name, "", true)
+		awaitAll([]<-chan struct{}{s.stop(p.Name)}, stopTime)
+		return
+	case t == nil:
+		s.forgetDowned(p.Name)
+		s.start(running, p)
+		return
+	case action == control.Restart:
+		t.link.Restart()
+	}
+	t.link.Wake()
+	for _, f := range p.Forwards { // up brings the forwards, too, that were stopped one by one
+		if action == control.Up && f.Enabled && s.isDowned(p.Name, f.Name) {
+			s.setDowned(p.Name, f.Name, false)
+			t.startForward(p, f.Name)
+		}
+	}
+}
+
+func (s *Supervisor) actForward(running context.Context, action control.Action, p profiles.Profile, forward string) {
+	t := s.tunnel(p.Name)
+	if action != control.Up && t != nil {
+		awaitAll([]<-chan struct{}{t.stopForward(forward)}, stopTime)
+	}
+	s.setDowned(p.Name, forward, action == control.Down)
+	switch {
+	case action == control.Down:
+	case t == nil: // one forward of a stopped profile: the profile comes with it
+		s.setDowned(p.Name, "", false)
+		s.start(running, p)
+	case t.isRunning(forward):
+		t.again(forward)
+	default:
+		t.startForward(p, forward)
+	}
+}
+
+func (s *Supervisor) isDowned(profile, forward string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.downed[downKey(profile, forward)]
+}
+
+func (s *Supervisor) setDowned(profile, forward string, down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if down {
+		s.downed[downKey(profile, forward)] = true
+	} else {
+		delete(s.downed, downKey(profile, forward))
+	}
+}
+
+// forgetDowned drops what a person stopped of a profile.
+func (s *Supervisor) forgetDowned(profile string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.downed {
+		if key == profile || strings.HasPrefix(key, profile+"/") {
+			delete(s.downed, key)
+		}
+	}
+}
+
+func downKey(profile, forward string) string {
+	if forward == "" {
+		return profile
+	}
+	return fmt.Sprintf("%s/%s", profile, forward)
+}

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"path/filepath"
+	"slices"
+
+	"tunneld/control"
+	"tunneld/profiles"
+)
+
+// tellProblems tells what is wrong with the files, as far as it was not told
+// after the load before: an edit of one file does not repeat the others'.
+func (s *Supervisor) tellProblems(set profiles.Set, problems []profiles.Problem) {
+	now := s.complaints(set, problems)
+	for _, e := range now {
+		if !slices.Contains(s.told, e) {
+			s.journal.note(e)
+		}
+	}
+	s.told = now
+}
+
+// complaints returns what there is to tell about the files.
+func (s *Supervisor) complaints(set profiles.Set, problems []profiles.Problem) []control.Event {
+	var all []control.Event
+	for _, p := range problems {
+		e := control.Event{Kind: "profile", Level: control.Fault, Code: badProfile, Message: "problem in a profile", Detail: p.Error(), Hint: p.Hint}
+		if p.Warning {
+			e.Level, e.Code, e.Message = control.Warn, "", "warning about a profile"
+		}
+		all = append(all, e)
+	}
+	if set.Len() == 0 {
+		all = append(all, control.Event{Kind: "profile", Level: control.Warn, Message: "no profiles", Detail: filepath.Join(s.Loader.Dir, "profiles"), Hint: "write one, such as work.toml"})
+	}
+	for p := range set.All() {
+		if set.Version(p.Name) == profiles.LastGood {
+			all = append(all, control.Event{Kind: "profile", Level: control.Warn, Profile: p.Name, Code: badProfile, Message: "the last good version stays in force"})
+		}
+	}
+	return all
+}
+
+// tellMended tells which files are in force again, since that may be all that a
+// good save does.
+func (s *Supervisor) tellMended(before, after profiles.Set) {
+	for p := range after.All() {
+		if before.Version(p.Name) == profiles.LastGood && after.Version(p.Name) == profiles.Current {
+			s.journal.note(control.Event{Kind: "profile", Level: control.Info, Profile: p.Name, Message: "the file is in force again"})
+		}
+	}
+}
