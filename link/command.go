@@ -44,6 +44,9 @@ func startCommand(line string, t Target) (*command, error) {
 	if err != nil {
 		return nil, fmt.Errorf("command: %w", err)
 	}
+	if !isWord(t.Host) {
+		return nil, fmt.Errorf("command: %q is not a host", t.Host)
+	}
 	tokens := strings.NewReplacer("%%", "%", "%h", t.Host, "%p", strconv.Itoa(t.Port))
 	for i := range argv {
 		argv[i] = tokens.Replace(argv[i])
@@ -58,6 +61,15 @@ func startCommand(line string, t Target) (*command, error) {
 		return nil, fmt.Errorf("command %s: %w", argv[0], err)
 	}
 	return c, nil
+}
+
+// hostBytes are those of a host name or an IP address with a zone.
+const hostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:%"
+
+// isWord reports that a host does no harm in a command that brings a shell:
+// whoever made the target has checked it, and this is the last place to see.
+func isWord(host string) bool {
+	return host != "" && host[0] != '-' && strings.Trim(host, hostBytes) == ""
 }
 
 func (c *command) start() (err error) {

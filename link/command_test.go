@@ -127,6 +127,26 @@ func TestBadProxyCommands(t *testing.T) {
 	}
 }
 
+// A host that would be run where the command brings a shell starts nothing.
+func TestProxyCommandHostIsAWord(t *testing.T) {
+	sshtest.Leaks(t)
+	_, key := sshtest.NewKey(t)
+	for _, host := range []string{"x;touch${IFS}$MARK", "$(touch $MARK)", "`touch $MARK`", "-oProxyCommand=x", "x y", ""} {
+		mark := filepath.Join(t.TempDir(), "mark")
+		tg := target(t, "127.0.0.1:22", "ana", key, sshtest.KnownHosts(t, "127.0.0.1:22"))
+		tg.Host = host
+		tg.Proxy = "command:sh -c 'true %h %p'"
+		tg.Environ = append(os.Environ(), "MARK="+mark)
+		l, _ := serve(t, tg)
+		if err := failure(t, l); fault.CodeOf(err) != fault.ProxyFailed || !strings.Contains(err.Error(), "is not a host") {
+			t.Errorf("%q: %v", host, err)
+		}
+		if _, err := os.Stat(mark); err == nil {
+			t.Errorf("%q was run", host)
+		}
+	}
+}
+
 // What a command starts ends with the connection, also where the command itself
 // has ended before.
 func TestProxyCommandLeavesNothing(t *testing.T) {

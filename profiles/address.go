@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Network is the kind of an [Address].
@@ -84,8 +85,12 @@ func tcpAddress(host, port string) (Address, error) {
 	return Address{Network: TCP, Host: host, Port: n}, nil
 }
 
-// checkHost refuses what can be neither a host name nor an IP address. A
-// leading hyphen could become an option of a proxy command.
+// hostBytes are those of a host name, and of the zone of an IPv6 address.
+const hostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+// checkHost refuses what can be neither a host name nor an IP address. It is
+// strict since a host becomes a word of a proxy command: it must mean nothing
+// to a shell, and not begin like an option.
 func checkHost(host string) error {
 	switch {
 	case host == "":
@@ -94,15 +99,21 @@ func checkHost(host string) error {
 		return errors.New("a host does not begin with a hyphen")
 	case len(host) > 255:
 		return errors.New("a host has at most 255 bytes")
-	case hasControl(host) || strings.ContainsAny(host, " @/\\[]*?,\"'"):
+	case !isASCII(host):
+		return withHint("write the name in punycode, as xn--bcher-kva.example", "%q is not in ASCII", host)
+	}
+	name := host
+	if ip, err := netip.ParseAddr(host); err == nil {
+		name = ip.Zone()
+	}
+	if strings.Trim(name, hostBytes) != "" {
 		return fmt.Errorf("%q is not a host", host)
 	}
-	if strings.Contains(host, ":") {
-		if _, err := netip.ParseAddr(host); err != nil {
-			return fmt.Errorf("%q is not a host", host)
-		}
-	}
 	return nil
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
 }
 
 // String returns the form that [ParseAddress] reads.

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 var (
@@ -135,11 +137,19 @@ func checkServerHost(s string) error {
 	return checkHost(s)
 }
 
+// checkUser refuses what could do harm as a word of a command, as OpenSSH does
+// since 9.6. A backslash, which Windows puts between domain and user, is none
+// of that but at the end.
 func checkUser(s string) error {
-	if strings.HasPrefix(s, "-") || strings.ContainsAny(s, " \t") {
+	const shell = "'\"`$;&|<>(){}[]*?!~ "
+	if strings.HasPrefix(s, "-") || strings.HasSuffix(s, `\`) || strings.ContainsAny(s, shell) || !isPrintable(s) {
 		return fmt.Errorf("%q is not a user", s)
 	}
 	return nil
+}
+
+func isPrintable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
 // checkHop judges one jump host: profile:NAME or [user@]host[:port].
@@ -153,8 +163,8 @@ func checkHop(s string) error {
 		}
 		s = host
 	}
-	if checkHost(s) == nil {
-		return nil
+	if err := checkHost(s); err == nil || !isASCII(s) {
+		return err
 	}
 	a, err := ParseAddress(s)
 	if err != nil || a.Network != TCP || a.Port == 0 || isDigits(s) {

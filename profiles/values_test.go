@@ -172,8 +172,8 @@ func TestFormats(t *testing.T) {
 		key       string
 		good, bad []string
 	}{
-		{"server.host", []string{"h", "192.0.2.1", "::1", "fe80::1%eth0", "h_x.example.com"}, []string{"-h", "h/x", "a:b", "*", strings.Repeat("h", 256)}},
-		{"server.user", []string{"ana", "ana@corp.example"}, []string{"-oProxyCommand", "a b"}},
+		{"server.host", []string{"h", "192.0.2.1", "::1", "fe80::1%eth0", "h_x.example.com"}, []string{"-h", "h/x", "a:b", "*", "x;id", "$(id)", "a&b", "a b", "h%p", "::1%$(id)", "bücher.example", strings.Repeat("h", 256)}},
+		{"server.user", []string{"ana", "ana@corp.example", `CORP\ana`, "jürgen"}, []string{"-oProxyCommand", "a b", "a;id", "$(id)", "`id`", `a"b`, "a|b", `a\`, "a\u202eb"}},
 		{"server.bind_address", []string{"192.0.2.1", "::1"}, []string{"h"}},
 		{"server.proxy", []string{"socks5://h:1", "http://ana:pw@h:3128", "command:nc %h %p ${NOPE}"}, []string{"command: ", "socks5://h", "http://h:0", "socks5://:1", "http://%zz:1"}},
 		{"server.ssh_config", []string{"auto", "none", "config"}, []string{"~bob/config"}},
@@ -191,6 +191,21 @@ func TestFormats(t *testing.T) {
 			if wrong != (i >= len(test.good)) {
 				t.Errorf("%s\n%s", text, lines(problems))
 			}
+		}
+	}
+}
+
+// A name that is not in ASCII is refused with what to write in its place.
+func TestUnicodeHosts(t *testing.T) {
+	l := folder(t, nil)
+	for _, text := range []string{
+		"server.host = 'bücher.example'\n",
+		smallest + "server.proxy_jump = ['ana@bücher.example:22']\n",
+		smallest + "forward.local = [{ listen = 1, target = 'bücher.example:1' }]\n",
+	} {
+		_, _, problems := l.Parse("", text)
+		if len(problems) != 1 || !strings.Contains(problems[0].Hint, "punycode") {
+			t.Errorf("%s%s", text, lines(problems))
 		}
 	}
 }

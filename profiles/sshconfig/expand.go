@@ -20,9 +20,7 @@ func (r *reader) expand() {
 	for _, lower := range slices.Sorted(maps.Keys(carried)) {
 		switch carried[lower].expands {
 		case command:
-			r.each(lower, func(s string) (string, error) {
-				return replaceTokens(s, only(tokens, "nrk"), "hp%")
-			})
+			r.each(lower, func(s string) (string, error) { return expandCommand(s, only(tokens, "nrk")) })
 		case hop:
 			r.each(lower, func(s string) (string, error) { return replaceTokens(s, only(tokens, "hnpr"), "") })
 		case path:
@@ -75,6 +73,20 @@ func only(tokens map[byte]string, names string) map[byte]string {
 		some[names[i]] = tokens[names[i]]
 	}
 	return some
+}
+
+// wordBytes mean nothing to a shell, nor to who expands %h and %p.
+const wordBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:@+=,/"
+
+// expandCommand expands a command, which a shell may read: a value that could
+// mean something to it must not get there.
+func expandCommand(s string, tokens map[byte]string) (string, error) {
+	for name, text := range tokens {
+		if isUsed := strings.Contains(s, "%"+string(name)); isUsed && (strings.HasPrefix(text, "-") || strings.Trim(text, wordBytes) != "") {
+			return "", fmt.Errorf("%%%c stands for %q, which a shell could take for more than a word", name, text)
+		}
+	}
+	return replaceTokens(s, tokens, "hp%")
 }
 
 // replaceTokens replaces %x. The tokens in keep stay as they are; else %% is a

@@ -81,6 +81,22 @@ ProxyCommand connect --as %r %h %p %% "%n"  # not a comment
 	}
 }
 
+// A value that could mean something to a shell does not get into a command.
+func TestCommandTakesWordsAlone(t *testing.T) {
+	for config, host := range map[string]string{
+		"User 'x;id'\nProxyCommand nc -l %r %h %p\n": "a",
+		"User -x\nProxyCommand nc %r\n":              "a",
+		"HostKeyAlias `id`\nProxyCommand nc %k\n":    "a",
+		"ProxyCommand nc %n\n":                       "$(id)",
+	} {
+		env, file := setting(t, config)
+		r := resolve(t, host, env, file)
+		if got := texts(r, "ProxyCommand"); got != "" || !strings.Contains(skipped(r), "a shell could take for more than a word") {
+			t.Errorf("%s: %q\n%s", config, got, skipped(r))
+		}
+	}
+}
+
 // Everything that applies and is not carried over is listed.
 func TestSkipped(t *testing.T) {
 	env, file := setting(t, `Host other
