@@ -94,30 +94,27 @@ func (g *globals) local() (*daemon.Supervisor, error) {
 	loader.ReadOnly = true
 	s := &daemon.Supervisor{Version: version(), Loader: loader, Account: account()}
 	if isTerminal(os.Stdin) {
-		s.Person = terminalAsker{}
+		s.Person = &terminalAsker{}
 	}
 	return s, nil
 }
 
-// terminalAsker asks the person at this terminal.
-type terminalAsker struct{}
+// terminalAsker asks the person at this terminal, until the person breaks off:
+// then no other question follows.
+type terminalAsker struct{ broken error }
 
-// Ask implements identity.Asker.
-func (terminalAsker) Ask(_ context.Context, q identity.Question) ([]string, error) {
-	for _, line := range []string{q.Name, q.Instruction} {
-		if line != "" {
-			fmt.Fprintln(os.Stderr, line)
-		}
+// Ask implements identity.Asker. A link asks one question at a time.
+func (a *terminalAsker) Ask(_ context.Context, q identity.Question) ([]string, error) {
+	if a.broken != nil {
+		return nil, a.broken
 	}
-	answers := []string{}
-	for _, p := range q.Prompts {
-		answer, err := askTerminal(control.PromptLine{Text: p.Text, Echo: p.Echo})
-		if err != nil {
-			return nil, err
-		}
-		answers = append(answers, answer)
+	p := control.Prompt{Server: q.Server, FromServer: q.FromServer, Name: q.Name, Instruction: q.Instruction}
+	for _, line := range q.Prompts {
+		p.Prompts = append(p.Prompts, control.PromptLine{Text: line.Text, Echo: line.Echo})
 	}
-	return answers, nil
+	answers, err := put(os.Stderr, p, askTerminal)
+	a.broken = err
+	return answers, err
 }
 
 func isTerminal(r io.Reader) bool {

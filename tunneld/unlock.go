@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"tunneld/control"
 	"tunneld/fault"
@@ -108,18 +106,9 @@ func (u *unlocker) outcome(ctx context.Context, waits bool, asked string) (over 
 }
 
 func (u *unlocker) answer(ctx context.Context, p control.Prompt) error {
-	for _, line := range []string{p.Name, p.Instruction} {
-		if line != "" {
-			fmt.Fprintln(os.Stderr, line)
-		}
-	}
-	answers := []string{}
-	for _, line := range p.Prompts {
-		text, err := u.ask(line)
-		if err != nil {
-			return err
-		}
-		answers = append(answers, text)
+	answers, err := put(os.Stderr, p, u.ask)
+	if err != nil {
+		return err
 	}
 	return u.client.Answer(ctx, control.Answer{ID: p.ID, Answers: answers})
 }
@@ -163,27 +152,4 @@ func pause(ctx context.Context) error {
 		}
 		return ctx.Err()
 	}
-}
-
-// askTerminal asks on the terminal, without echo where the server says so.
-func askTerminal(line control.PromptLine) (string, error) {
-	in := int(os.Stdin.Fd())
-	if !term.IsTerminal(in) {
-		return "", hinted{errors.New("there is no terminal to ask on"), "--stdin reads the answers from standard input"}
-	}
-	fmt.Fprint(os.Stderr, strings.TrimRight(line.Text, " "), " ")
-	if line.Echo {
-		return readLine(bufio.NewReader(os.Stdin))
-	}
-	answer, err := term.ReadPassword(in)
-	fmt.Fprintln(os.Stderr)
-	return string(answer), err
-}
-
-func readLine(r *bufio.Reader) (string, error) {
-	line, err := r.ReadString('\n')
-	if err != nil && line == "" {
-		return "", fmt.Errorf("no answer: %w", err)
-	}
-	return strings.TrimRight(line, "\r\n"), nil
 }
