@@ -8,8 +8,8 @@
 // way there may lead through jump hosts and a proxy: each hop goes through the
 // same three steps, and all belong to the one connection. Trace goes it once.
 //
-// Dial and Listen are what forwards need, with one contract: they wait until
-// the link is up. A listener fails when its connection dies, and whoever
+// Dial and Listen, and DialUnix and ListenUnix for sockets, are what forwards
+// need, with one contract: they wait until the link is up. A listener fails when its connection dies, and whoever
 // listens then listens again. So reconnecting is nobody's feature: it falls out
 // of waiting.
 package link

@@ -144,7 +144,7 @@ func TestDynamicHolds(t *testing.T) {
 	d := sshtest.StartSSHD(t)
 	plain, _, _ := webServers(t)
 	local := freeAddr(t)
-	p := startDaemon(t, map[string]string{"work": server(d) + dynamicForward("proxy", local) + "hold = \"20s\"\n" + dynamicForward("hasty", freeAddr(t))})
+	p := startDaemon(t, map[string]string{"work": server(d) + dynamicForward("proxy", local) + "hold = \"20s\"\n"})
 	p.link(0, "work", "up")
 	mark := p.mark()
 	d.Stop()
@@ -167,10 +167,10 @@ func TestDynamicHolds(t *testing.T) {
 // Garbage, silence and clients that leave harm nobody, and leave nothing.
 func TestDynamicBadClients(t *testing.T) {
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	local := freeAddr(t)
-	p := startDaemon(t, map[string]string{"work": server(d) + dynamicForward("proxy", local)})
+	local, remote := freeAddr(t), freeAddr(t)
+	p := startDaemon(t, map[string]string{"work": server(d) + dynamicForward("proxy", local) + remoteForward("into", remote, "socks")})
 	p.forward(0, "work", "proxy", "listening")
-	p.link(0, "work", "up")
+	p.forward(0, "work", "into", "listening")
 	good := dialTCP(t, local)
 	host, port, _ := net.SplitHostPort(echo.Addr)
 	fmt.Fprintf(good, "CONNECT %s:%s HTTP/1.1\r\n\r\n", host, port)
@@ -182,16 +182,22 @@ func TestDynamicBadClients(t *testing.T) {
 	before := p.descriptors()
 	for range 20 {
 		for _, sent := range []string{"", "\x00", "\x16\x03\x01", "\x05", "\x05\x01\x02", "\x04\x01\x00", "GET / HTTP/1.1\r\n\r\n", "GET http://h/" + strings.Repeat("x", 70<<10)} {
-			c := dialTCP(t, local)
-			io.WriteString(c, sent)
-			c.Close()
+			for _, addr := range []string{local, remote} {
+				c := dialTCP(t, addr)
+				io.WriteString(c, sent)
+				c.Close()
+			}
 		}
 	}
-	slow := dialTCP(t, local)
-	io.WriteString(slow, "GET http://h/ HTTP/1.1\r\n")
+	slow := []net.Conn{dialTCP(t, local), dialTCP(t, remote)} // one to a port here, one through an SSH channel
 	start := time.Now()
-	if _, err := slow.Read(make([]byte, 1)); err == nil || time.Since(start) > patience {
-		t.Errorf("a client that thinks: %v after %s", err, time.Since(start))
+	for _, c := range slow {
+		io.WriteString(c, "GET http://h/ HTTP/1.1\r\n")
+	}
+	for _, c := range slow {
+		if _, err := c.Read(make([]byte, 1)); err == nil || time.Since(start) > patience {
+			t.Errorf("a client that thinks: %v after %s", err, time.Since(start))
+		}
 	}
 	sshtest.Eventually(t, patience, "no more descriptors than before", func() bool { return p.descriptors() <= before })
 	ping(t, good, "after")
