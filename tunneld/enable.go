@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tunneld/control"
+	"tunneld/fault"
+	"tunneld/profiles"
+)
+
+func newEnable(g *globals) *cobra.Command {
+	return newSwitch(g, "enable", true, "Let profiles or forwards run, for good",
+		"Write enabled = true where it says false, so that profiles or single forwards run, now and after every start.")
+}
+
+func newDisable(g *globals) *cobra.Command {
+	return newSwitch(g, "disable", false, "Let profiles or forwards rest, for good",
+		"Write enabled = false, so that profiles or single forwards rest, now and after every start.")
+}
+
+// newSwitch returns the command that writes enabled.
+func newSwitch(g *globals, verb string, on bool, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use:     verb + " PROFILE[/FORWARD]...",
+		Short:   short,
+		Long:    long + "\nA pattern such as 'lab-*' or 'work/db-*' stands for all that it matches. Everything else in the files stays as it is.",
+		Example: fmt.Sprintf("  tunneld %s work\n  tunneld %s work/db\n  tunneld %s 'lab-*'", verb, verb, verb),
+		Args:    usage(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			w, err := g.writer(c)
+			if err != nil {
+				return err
+			}
+			targets, err := targetsOf(w.inventory(), args)
+			if err != nil {
+				return hinted{err, "tunneld check --show lists profiles and forwards"}
+			}
+			var failed []error
+			for _, t := range targets {
+				failed = append(failed, w.apply(t.profile, profiles.SetEnabled(t.forward, on)))
+			}
+			return errors.Join(append(failed, w.finish(c.Context()))...)
+		},
+	}
+}
+
+// writer writes profiles for a command, and tells the daemon.
+type writer struct {
+	globals *globals
+	folders folders
+	loader  *profiles.Loader
+	out     io.Writer
+	written []string // profiles
+}
+
+func (g *globals) writer(c *cobra.Command) (*writer, error) {
+	f, err := g.folders()
+	if err != nil {
+		return nil, err
+	}
+	loader, err := f.loader()
+	if err != nil {
+		return nil, err
+	}
+	loader.ReadOnly = true
+	return &writer{globals: g, folders: f, loader: loader, out: c.OutOrStdout()}, nil
+}
+
+// inventory is the names in the files, as a daemon would tell them. A bad file
+// has a name too, and then no forwards.
+func (w *writer) inventory() (s control.Status) {
+	set, _ := w.loader.Load()
+	files, _ := filepath.Glob(w.loader.File("*")) // the pattern is good
+	for _, file := range files {
+		p := control.Profile{Name: strings.TrimSuffix(filepath.Base(file), ".toml")}
+		good, _ := set.Profile(p.Name)
+		for _, f := range good.Forwards {
+			p.Forwards = append(p.Forwards, control.Forward{Name: f.Name})
+		}
+		s.Profiles = append(s.Profiles, p)
+	}
+	return s
+}
+
+// apply edits a profile, and prints its path the first time.
+func (w *writer) apply(profile string, edit profiles.Edit) error {
+	changed, err := w.loader.Apply(profile, edit)
+	if err == nil && changed {
+		w.wrote(profile)
+	}
+	return err
+}
+
+func (w *writer) wrote(profile string) {
+	if !slices.Contains(w.written, profile) {
+		w.written = append(w.written, profile)
+		fmt.Fprintln(w.out, w.loader.File(profile))
+	}
+}
+
+// finish has the daemon of the folder, if one runs, read what was written, and
+// prints what that changed.
+func (w *writer) finish(ctx context.Context) error {
+	if len(w.written) == 0 {
+		return nil
+	}
+	client, err := w.globals.connect(ctx)
+	if err != nil {
+		return notRunning(err)
+	}
+	if s, err := client.Status(ctx); err != nil || s.Config != w.folders.config {
+		return err
+	}
+	r, err := client.Reload(ctx, control.ReloadOptions{})
+	if err != nil {
+		return err
+	}
+	for _, c := range r.Changes {
+		fmt.Fprintf(w.out, "%s: %s\n", strings.TrimSuffix(c.Profile+"/"+c.Forward, "/"), strings.ReplaceAll(c.Verb, "_", " "))
+	}
+	for _, p := range r.Problems {
+		if name := strings.TrimSuffix(filepath.Base(p.File), ".toml"); !p.Warning && slices.Contains(w.written, name) {
+			return fault.New(fault.BadProfile, "", "the daemon says: %s", problemLine(p)).WithHint("%s", p.Hint)
+		}
+	}
+	return nil
+}
+
+// notRunning forgives that no daemon answers: the next one reads the files.
+func notRunning(err error) error {
+	if fault.CodeOf(err) == fault.DaemonNotRunning {
+		return nil
+	}
+	return err
+}
