@@ -16,6 +16,7 @@ func ExampleLink_Trace() {
 	fmt.Println(fault.CodeOf(err))
 	// Output:
 	// connect address did not answer
+	// connect failed
 	// connect_refused
 }
 

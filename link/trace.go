@@ -24,12 +24,14 @@ func (t Trial) destination() destination {
 }
 
 // Trace connects once, makes the trials and closes the connection; the steps
-// are told as events, as in Serve. The link must not be served. Its error is
-// the connection's, or that of the trials that failed, joined.
+// are told as events, as in Serve, and last the step that failed. The link must
+// not be served. Its error is the connection's, or that of the trials that
+// failed, joined.
 func (l *Link) Trace(ctx context.Context, trials ...Trial) (err error) {
 	defer fault.Recover(&err)
 	c, err := l.connect(ctx, l.Target())
 	if err != nil {
+		l.report(Event{Step: stepOf(err), Message: "failed", Err: err})
 		return err
 	}
 	defer c.end(ErrDown)

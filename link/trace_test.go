@@ -85,10 +85,23 @@ func TestAgreedIsTrue(t *testing.T) {
 	}
 }
 
-func TestTraceOfNothing(t *testing.T) {
+// The last event of a connection that fails is the step that did.
+func TestTraceTellsWhatFailed(t *testing.T) {
 	sshtest.Leaks(t)
-	_, key := sshtest.NewKey(t)
-	if _, err := trace(t, target(t, "127.0.0.1:1", "ana", key, key)); fault.CodeOf(err) != fault.ConnectRefused {
-		t.Error(err)
+	d := sshtest.StartSSHD(t)
+	other, key := sshtest.NewKey(t)
+	changed := sshdTarget(t, d)
+	changed.HostKeys.Files = []string{sshtest.KnownHosts(t, d.Addr, other.PublicKey())}
+	for want, tg := range map[fault.Code]link.Target{
+		fault.ConnectRefused: target(t, "127.0.0.1:1", "ana", key, key),
+		fault.HostKeyChanged: changed,
+	} {
+		r, err := trace(t, tg)
+		r.mu.Lock()
+		last := r.events[len(r.events)-1]
+		r.mu.Unlock()
+		if f := fault.As(err); f == nil || f.Code != want || last.Message != "failed" || last.Err != err || last.Step != f.Step {
+			t.Errorf("%v, last event %+v, want %s", err, last, want)
+		}
 	}
 }
