@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 
 	"tunneld/fault"
 	"tunneld/identity"
@@ -14,8 +15,13 @@ var errLeft = errors.New("no longer needed")
 
 // connect runs steps 1 to 3 of every server on the way, each reached through
 // the one before it. Its errors are *fault.Error, unless ctx ended.
-func (l *Link) connect(ctx context.Context, t Target) (*conn, error) {
+func (l *Link) connect(ctx context.Context, t Target) (top *conn, err error) {
 	var below *conn
+	defer func() {
+		if top == nil { // also where a hop panicked
+			below.end(errLeft)
+		}
+	}()
 	hops := t.hops()
 	for i, server := range hops {
 		h := &hop{link: l, target: server, below: below, step: fault.Version, offer: server.Algorithms.resolve()}
@@ -25,39 +31,36 @@ func (l *Link) connect(ctx context.Context, t Target) (*conn, error) {
 		}
 		c, err := h.reach(ctx)
 		switch {
-		case err == nil && isJump:
-			c.start()
-		case err != nil:
-			below.end(errLeft)
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
-			if isJump {
-				err = jumpError(server, err)
-			}
+		case err == nil:
+			below = c
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case isJump:
+			return nil, jumpError(server, err)
+		default:
 			return nil, err
 		}
-		below = c
+		if isJump {
+			c.start()
+		}
 	}
 	return below, nil
 }
 
-// reach connects to one server, under its own deadline.
-func (h *hop) reach(ctx context.Context) (*conn, error) {
+// reach connects to one server, under its own deadline. It looks the server up
+// before it asks to be admitted: a file that hangs holds no place of others.
+func (h *hop) reach(ctx context.Context) (c *conn, err error) {
 	l, t := h.link, h.target
+	known, err := h.lookUp(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if l.Admit != nil {
 		leave, err := l.Admit(ctx, t.address())
 		if err != nil {
 			return nil, err
 		}
 		defer leave()
-	}
-	known, err := t.HostKeys.Lookup(t.Host, t.Port)
-	if err != nil {
-		return nil, err
-	}
-	for _, bad := range known.Bad {
-		h.tell(fault.HostKey, "known_hosts line skipped", bad.String())
 	}
 	ctx, h.deadline = withDeadline(ctx, t.connectTimeout())
 	defer h.deadline.end()
@@ -68,7 +71,47 @@ func (h *hop) reach(ctx context.Context) (*conn, error) {
 	h.tell(fault.Connect, "connected", raw.RemoteAddr().String())
 	h.known, h.wire = known, newWire(raw, l.now)
 	h.wire.opening = h.hear
+	defer func() {
+		if c == nil { // also after a panic
+			h.wire.Close()
+		}
+	}()
 	return h.shakeHands(ctx)
+}
+
+// lookedUp is the answer of known_hosts.
+type lookedUp struct {
+	known *identity.Known
+	err   error
+}
+
+// lookUp asks known_hosts, for as long as a connection may take. Nothing ends a
+// read from a network share that is gone: its goroutine stays until that is back.
+func (h *hop) lookUp(ctx context.Context) (*identity.Known, error) {
+	limit := h.target.connectTimeout()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	answer := make(chan lookedUp, 1)
+	go lookUp(h.target, answer)
+	select {
+	case a := <-answer:
+		if a.err != nil {
+			return nil, a.err
+		}
+		for _, bad := range a.known.Bad {
+			h.tell(fault.HostKey, "known_hosts line skipped", bad.String())
+		}
+		return a.known, nil
+	case <-ctx.Done():
+		return nil, fault.New(fault.KnownHostsUnreadable, fault.HostKey, "%s cannot be read within %s", strings.Join(h.target.HostKeys.Files, ", "), limit)
+	}
+}
+
+func lookUp(t Target, answer chan<- lookedUp) {
+	var a lookedUp
+	defer func() { answer <- a }()
+	defer fault.Recover(&a.err)
+	a.known, a.err = t.HostKeys.Lookup(t.Host, t.Port)
 }
 
 // transport opens the byte stream to the server: through the hop below, or out

@@ -18,6 +18,11 @@ import (
 // itself waits for the target as long as its kernel does, two minutes and more.
 const openTimeout = 60 * time.Second
 
+// openTries is how many connections may die while they open one channel. A
+// server that drops the connection over what one client asks for must not be
+// asked again and again: that would cut everybody else's.
+const openTries = 2
+
 // errHold ends the wait for a link that did not come back.
 var errHold = errors.New("hold expired")
 
@@ -33,7 +38,8 @@ type directTCPIP struct {
 // origin. It waits up to hold for a link that is connecting or waiting, and
 // fails at once on one that is down, blocked or refused. Its errors carry a
 // code: hold_expired, target_refused, target_timeout, target_denied, or the
-// link's own.
+// link's own. A connection that dies while it opens the channel is replaced
+// once by the next, within what is left of hold.
 func (l *Link) Dial(ctx context.Context, host string, port int, origin net.Addr, hold time.Duration) (net.Conn, error) {
 	return l.dial(ctx, hold, tcpDestination(host, port, origin))
 }
@@ -54,17 +60,23 @@ func tcpDestination(host string, port int, origin net.Addr) destination {
 	}
 }
 
-// dial opens a channel on the live connection, and again on the next one when
-// that dies under it.
+// dial opens a channel on the live connection, or on the next one when that
+// dies under it. All waits for a link share one hold.
 func (l *Link) dial(ctx context.Context, hold time.Duration, to destination) (net.Conn, error) {
-	for {
+	for try := 1; ; try++ {
+		start := l.now()
 		c, err := l.held(ctx, hold)
 		if err != nil {
 			return nil, err
 		}
+		hold -= l.now().Sub(start)
 		s, err := c.dial(ctx, to)
-		if err == nil || !c.isDead() || ctx.Err() != nil {
+		switch {
+		case err == nil || !c.isDead() || ctx.Err() != nil:
 			return s, err
+		case try == openTries:
+			<-c.dead // its end is seen a moment before its reason
+			return nil, fmt.Errorf("dial %s: %w", to.addr, c.why)
 		}
 	}
 }

@@ -2,17 +2,20 @@ package link_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"tunneld/fault"
+	"tunneld/identity"
 	"tunneld/internal/sshserver"
 	"tunneld/internal/sshtest"
 	"tunneld/link"
@@ -123,5 +126,66 @@ func TestHugeHostKey(t *testing.T) {
 	l, _ := serve(t, target(t, srv.Addr(), "ana", key, sshtest.KnownHosts(t, srv.Addr(), own.PublicKey())))
 	if err := failure(t, l); fault.As(err) == nil || len(err.Error()) > 1000 || len(srv.Attempts()) > 0 {
 		t.Errorf("%v", err)
+	}
+}
+
+// A server that drops the connection over what one client wants is not asked for
+// it again and again: every time would cut all the others.
+func TestOneClientCannotCutTheLinkForEver(t *testing.T) {
+	sshtest.Leaks(t)
+	var opens atomic.Int64
+	srv := &sshserver.Server{PublicKey: func(string, ssh.PublicKey) error { return nil }}
+	srv.Open = func(ssh.NewChannel) bool {
+		opens.Add(1)
+		srv.KillConnections()
+		return true
+	}
+	sshtest.Serve(t, srv)
+	_, key := sshtest.NewKey(t)
+	l, _ := serve(t, target(t, srv.Addr(), "ana", key, sshtest.KnownHosts(t, srv.Addr(), srv.HostKeys()...)))
+	if _, err := dial(t, l, "127.0.0.1:1", patience); fault.CodeOf(err) != fault.ClosedByServer {
+		t.Errorf("%v, want %s", err, fault.ClosedByServer)
+	}
+	if n := opens.Load(); n != 2 {
+		t.Errorf("opened %d times, want twice", n)
+	}
+}
+
+// nobodyHome is an asker with a bug.
+type nobodyHome struct{}
+
+func (nobodyHome) Ask(context.Context, identity.Question) ([]string, error) { panic("nobody home") }
+
+// A panic in one hop ends the connections to the hops below it.
+func TestPanicLeavesNoHop(t *testing.T) {
+	sshtest.Leaks(t)
+	jump := &sshserver.Server{PublicKey: func(string, ssh.PublicKey) error { return nil }}
+	last := &sshserver.Server{Password: func(string, string) error { return nil }}
+	sshtest.Serve(t, jump)
+	sshtest.Serve(t, last)
+	_, key := sshtest.NewKey(t)
+	tg := target(t, last.Addr(), "ana", key, sshtest.KnownHosts(t, last.Addr(), last.HostKeys()...))
+	tg.Credentials.Methods, tg.Credentials.Asker = []string{"password"}, nobodyHome{}
+	tg.Jumps = []link.Target{target(t, jump.Addr(), "ana", key, sshtest.KnownHosts(t, jump.Addr(), jump.HostKeys()...))}
+	tg.Backoff = link.Backoff{Min: time.Hour, Max: time.Hour}
+	l, _ := serve(t, tg)
+	var p *fault.Panic
+	if err := await(t, l, link.Waiting).Err; !errors.As(err, &p) {
+		t.Errorf("%v, want a panic", err)
+	}
+	sshtest.Eventually(t, patience, "the end of all connections", func() bool { return jump.Connections() == 0 && last.Connections() == 0 })
+}
+
+// What is known of the server is read before a place among the logins is taken.
+func TestKnownHostsAreReadBeforeAdmission(t *testing.T) {
+	sshtest.Leaks(t)
+	_, key := sshtest.NewKey(t)
+	l := link.New(target(t, "127.0.0.1:1", "ana", key, t.TempDir()))
+	l.Admit = func(context.Context, string) (func(), error) {
+		t.Error("admitted")
+		return func() {}, nil
+	}
+	if err := l.Trace(context.Background()); fault.CodeOf(err) != fault.KnownHostsUnreadable {
+		t.Errorf("%v, want %s", err, fault.KnownHostsUnreadable)
 	}
 }
