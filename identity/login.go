@@ -79,8 +79,13 @@ func (c Credentials) Begin(ctx context.Context) *Login {
 	return l
 }
 
-// Close ends the agent's connection.
-func (l *Login) Close() { l.agent.close() }
+// Close ends the login. A password that has no answer counts as rejected: sshd
+// hangs up instead of answering at its MaxAuthTries. It must not run at the same
+// time as Next or Done.
+func (l *Login) Close() {
+	l.passwords.answered(Rejected, l.creds.Memory)
+	l.agent.close()
+}
 
 // Next is the ssh.ClientAuthCallback: it notes the answer to the last attempt
 // and chooses the next. Its error is the reason why the login failed.

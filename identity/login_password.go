@@ -10,18 +10,24 @@ import (
 type passwords struct {
 	sent     string // waits for the server's answer
 	pending  bool
+	typed    bool // a person gave the one that was sent
 	kept     bool // the kept one was sent
 	stored   bool // the stored one was sent, by this method or in a conversation
 	asked    int
 	unusable bool
 }
 
-// answered forgets the last password, in memory too where it was wrong.
+// answered forgets the last password, in memory too where it was wrong, and
+// keeps there the one that a person gave and the server took.
 func (p *passwords) answered(r Result, m *Memory) {
-	if p.pending && r == Rejected {
+	switch {
+	case !p.pending:
+	case r == Rejected:
 		m.dropPassword(p.sent)
+	case p.typed:
+		m.keepPassword(p.sent)
 	}
-	p.sent, p.pending = "", false
+	p.sent, p.pending, p.typed = "", false, false
 }
 
 // nextPassword sends the stored password once, or the kept one, or one that a
@@ -63,7 +69,7 @@ func (l *Login) choosePassword() (text, from string, ok bool) {
 		return "", "", false
 	}
 	p.asked++
-	l.creds.Memory.keepPassword(text)
+	p.typed = true
 	return text, "a person", true
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -156,4 +157,64 @@ func TestPartialSuccess(t *testing.T) {
 	}
 	c.Methods = nil
 	logIn(t, p, c).wants(t, fault.AuthRejected, "the server accepts password", fingerprint(t, second), `auth.methods = ["publickey", "password"]`)
+}
+
+// sshd hangs up instead of answering when MaxAuthTries is reached: a password
+// without an answer is as good as a wrong one, and not sent again unasked.
+func TestPasswordWithoutAnswer(t *testing.T) {
+	sshtest.Leaks(t)
+	d := sshtest.StartSSHD(t, "MaxAuthTries 1", "PasswordAuthentication yes")
+	c := byPassword
+	c.Password, c.Memory, c.Methods = "prompt", new(identity.Memory), []string{"password"}
+	c.Asker = &person{answers: [][]string{{"wrong"}}}
+	if o := logIn(t, sshdPlace(d), c); o.err == nil {
+		t.Fatal("logged in with a wrong password")
+	}
+	logIn(t, sshdPlace(d), c).wants(t, fault.NeedsPassword)
+
+	srv, account := passwordServer()
+	var hangsUp atomic.Bool
+	srv.Password = func(user, p string) error {
+		if hangsUp.Load() {
+			srv.KillConnections()
+		}
+		return account.check(user, p)
+	}
+	p := servePlace(t, srv)
+	c.Asker = &person{answers: [][]string{{hidden}}}
+	if o := logIn(t, p, c); o.err != nil {
+		t.Fatal(o.err)
+	}
+	hangsUp.Store(true)
+	if o := logIn(t, p, c); o.err == nil {
+		t.Fatal("logged in to a server that hangs up")
+	}
+	hangsUp.Store(false)
+	logIn(t, p, c).wants(t, fault.NeedsPassword)
+	if got := account.sent(); len(got) != 2 {
+		t.Errorf("sent %q", got)
+	}
+}
+
+// Of two factors the password counts once it is accepted as one.
+func TestPasswordAsFirstFactor(t *testing.T) {
+	sshtest.Leaks(t)
+	srv, account := passwordServer()
+	srv.Password = func(user, p string) error {
+		if err := account.check(user, p); err != nil {
+			return err
+		}
+		return &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{
+			PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, errWrong },
+		}}
+	}
+	p := servePlace(t, srv)
+	c := byPassword
+	c.Password, c.Memory, c.Asker = "prompt", new(identity.Memory), &person{answers: [][]string{{hidden}}}
+	for range 2 { // the second time without a person
+		logIn(t, p, c).wants(t, fault.AuthRejected, "publickey")
+	}
+	if got := account.sent(); len(got) != 2 {
+		t.Errorf("sent %q", got)
+	}
 }
