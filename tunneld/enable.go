@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -132,6 +134,19 @@ func (w *writer) finish(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// putFile makes a profile's file, or replaces it with its mode and owner.
+func putFile(path string, text []byte) error {
+	old, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		return profiles.ReplaceFile(path, old, text)
+	case errors.Is(err, fs.ErrNotExist):
+		return profiles.CreateFile(path, text)
+	default:
+		return err
+	}
 }
 
 // notRunning forgives that no daemon answers: the next one reads the files.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,30 +154,12 @@ func (im *importer) put(from, title string, d profiles.Draft) error {
 	return nil
 }
 
-// write puts a file in place whole or not at all, readable by its owner alone.
+// write puts a file in place, and leaves one that exists alone without --force.
 func (im *importer) write(path string, text []byte) error {
 	if _, err := os.Lstat(path); err == nil && !im.force {
 		return hinted{fmt.Errorf("%s exists", path), "--force replaces it, --print shows what would be in it"}
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".import-*") // mode 0600; the daemon does not read hidden files
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return putFile(path, text)
 }
 
 // beside says which of the profiles that were written do not go with others,

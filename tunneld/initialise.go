@@ -196,12 +196,7 @@ func (in *initializer) write(file string) (profiles.Profile, error) {
 	if err != nil {
 		return p, err
 	}
-	if old, err := os.ReadFile(file); err == nil {
-		err = profiles.ReplaceFile(file, old, text)
-		if err != nil {
-			return p, err
-		}
-	} else if err := profiles.CreateFile(file, text); err != nil {
+	if err := putFile(file, text); err != nil {
 		return p, err
 	}
 	in.wrote(p.Name)
