@@ -34,7 +34,7 @@ func editFile(path string, change func(data []byte) ([]byte, error)) (changed bo
 	if err != nil {
 		return false, err
 	}
-	defer lock.Close()
+	defer unlock(lock)
 	data, info, err := readCurrent(path)
 	if err != nil {
 		return false, err
@@ -75,12 +75,13 @@ func readCurrent(path string) (data []byte, info fs.FileInfo, err error) {
 	return data, info, err
 }
 
-// lockFile waits until the lock of the file at path is ours. Closing the
-// returned file gives it up.
+// lockFile waits until the lock of the file at path is ours; unlock gives it up.
+// It is a file beside, for its owner alone: whoever can read a file can lock it,
+// and so keep everybody from learning.
 func lockFile(path string) (*os.File, error) {
 	var lock *os.File
 	err := poll(func() (done bool, err error) {
-		lock, err = tryLockFile(lockPath(path))
+		lock, err = tryLockFile(path + ".lock")
 		return lock != nil, err
 	})
 	if err != nil {
@@ -90,19 +91,19 @@ func lockFile(path string) (*os.File, error) {
 }
 
 // tryLockFile returns nil when another has the lock, or when the file that was
-// locked is no longer the one at path, because another replaced it meanwhile.
+// locked is no longer the one at path, because another removed it meanwhile.
 func tryLockFile(path string) (*os.File, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	ok, err := tryLock(f)
 	if ok && err == nil {
 		mine, err1 := f.Stat()
-		current, err2 := os.Stat(path)
+		current, err2 := os.Lstat(path)
 		ok = err1 == nil && err2 == nil && os.SameFile(mine, current)
 	}
 	if !ok || err != nil {
@@ -129,10 +130,10 @@ func replaceFile(path string, data []byte, info fs.FileInfo) (err error) {
 		return err
 	}
 	if info != nil {
-		if err = keepOwner(f.Name(), info); err != nil {
+		if err = keepOwner(f, info); err != nil { // not by name: it may be another's file by now
 			return err
 		}
-		if err = os.Chmod(f.Name(), info.Mode().Perm()); err != nil {
+		if err = f.Chmod(info.Mode().Perm()); err != nil {
 			return err
 		}
 	}

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPath is the file itself: nothing is left behind, and flock works on a
-// network file system too.
-func lockPath(path string) string { return path }
+// noFollow refuses to open a symbolic link: a lock is made where it is named.
+const noFollow = unix.O_NOFOLLOW
 
-// tryLock takes the lock of an open file, which lasts until it is closed.
+// tryLock takes the lock of an open file, which lasts until it is closed. flock
+// works on a network file system too.
 func tryLock(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
@@ -24,13 +24,20 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// keepOwner gives the file at path the owner and group of info.
-func keepOwner(path string, info fs.FileInfo) error {
+// unlock gives up the lock and leaves nothing behind, that another account might
+// not be allowed to open. Who locks the removed file sees that it is not there.
+func unlock(lock *os.File) {
+	os.Remove(lock.Name())
+	lock.Close()
+}
+
+// keepOwner gives the open file f the owner and group of info.
+func keepOwner(f *os.File, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return nil
 	}
-	return os.Chown(path, int(stat.Uid), int(stat.Gid))
+	return f.Chown(int(stat.Uid), int(stat.Gid))
 }
 
 // ownedByUs reports whether the file belongs to the account that we run as.

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockPath is a file beside: an open file cannot be replaced. It stays.
-func lockPath(path string) string { return path + ".lock" }
+// noFollow has no meaning here: making a symbolic link needs a privilege.
+const noFollow = 0
 
 // tryLock takes the lock of an open file, which lasts until it is closed.
 func tryLock(f *os.File) (bool, error) {
@@ -21,8 +21,11 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
+// unlock gives up the lock. Its file stays: an open one cannot be removed.
+func unlock(lock *os.File) { lock.Close() }
+
 // keepOwner does nothing: a new file has its owner and rights from the folder.
-func keepOwner(string, fs.FileInfo) error { return nil }
+func keepOwner(*os.File, fs.FileInfo) error { return nil }
 
 // ownedByUs leaves it to the file's access list who may write.
 func ownedByUs(fs.FileInfo) bool { return true }
