@@ -263,9 +263,19 @@ func (s *Supervisor) linkOf(profile string) *link.Link {
 	return nil
 }
 
-// account is the daemon's account without the variables that hold any
-// profile's secret: the programs that a profile runs do not get them.
+// account is the daemon's account, whose programs get environ.
 func (s *Supervisor) account() Account {
+	me := s.Account
+	me.Secrets.Environ = s.environ
+	return me
+}
+
+// environ is the account's environment without the variables that hold any
+// profile's secret now: the programs that a profile runs do not get them.
+func (s *Supervisor) environ() []string {
+	if s.Account.Secrets.Environ == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var secrets []identity.Secret
@@ -275,9 +285,7 @@ func (s *Supervisor) account() Account {
 			secrets = append(secrets, identity.Secret(a.Value))
 		}
 	}
-	me := s.Account
-	me.Secrets.Environ = identity.CommandEnviron(me.Secrets.Environ, secrets...)
-	return me
+	return identity.CommandEnviron(s.Account.Secrets.Environ(), secrets...)
 }
 
 // stop ends a tunnel at once; the channel is closed when it is over.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (s Secret) split() (kind, name string) {
 // commands with an empty environment.
 type Source struct {
 	Getenv         func(string) string // nil means that no variable is set
-	Environ        []string            // what commands get; see CommandEnviron
+	Environ        func() []string     // what a command that starts now gets, see CommandEnviron; nil means nothing
 	CredentialsDir string              // systemd's $CREDENTIALS_DIRECTORY, or ""
 	Limit          time.Duration       // of a command or the keyring; 0 means 10 s
 }
@@ -81,19 +82,20 @@ type Source struct {
 // CommandEnviron returns environ without the variables in which secrets are
 // kept, for Source.Environ.
 func CommandEnviron(environ []string, secrets ...Secret) []string {
-	hidden := map[string]bool{}
-	for _, s := range secrets {
-		if kind, name := s.split(); kind == secretEnv {
-			hidden[name] = true
-		}
-	}
 	var kept []string
 	for _, line := range environ {
-		if name, _, _ := strings.Cut(line, "="); !hidden[name] {
+		variable, _, _ := strings.Cut(line, "=")
+		if !slices.ContainsFunc(secrets, func(s Secret) bool { return s.isIn(variable) }) {
 			kept = append(kept, line)
 		}
 	}
 	return kept
+}
+
+// isIn reports whether the secret is the value of a variable.
+func (s Secret) isIn(variable string) bool {
+	kind, name := s.split()
+	return kind == secretEnv && sameVariable(name, variable)
 }
 
 // Resolve reads the secret. Its errors name the place and never the secret; a

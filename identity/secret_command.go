@@ -29,7 +29,10 @@ func (s Source) fromCommand(ctx context.Context, line string) ([]byte, error) {
 	out.strict = true
 	defer out.wipe()
 	cmd := exec.CommandContext(timed, argv[0], argv[1:]...)
-	cmd.Env = append([]string{}, s.Environ...) // nil would mean our own environment
+	cmd.Env = []string{} // nil would mean our own environment
+	if s.Environ != nil {
+		cmd.Env = append(cmd.Env, s.Environ()...)
+	}
 	cmd.Stdout, cmd.Stderr = out, said
 	cmd.WaitDelay = time.Second // for what it left behind with its output open
 	err = runGroup(cmd)

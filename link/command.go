@@ -53,7 +53,10 @@ func startCommand(line string, t Target) (*command, error) {
 	}
 	ctx, kill := context.WithCancel(context.Background()) // it lives as long as the connection: see Close
 	c := &command{cmd: exec.CommandContext(ctx, argv[0], argv[1:]...), remote: hostAddr(t.address()), kill: kill}
-	c.cmd.Env = append([]string{}, t.Environ...) // nil would mean our own environment
+	c.cmd.Env = []string{} // nil would mean our own environment
+	if t.Environ != nil {
+		c.cmd.Env = append(c.cmd.Env, t.Environ()...)
+	}
 	c.cmd.Stderr = &c.said
 	c.cmd.WaitDelay = time.Second // for what it left behind with its output open
 	if err := c.start(); err != nil {

@@ -48,6 +48,11 @@ func proxyCommand(kind string, args []string) int {
 	return 0
 }
 
+// environ is our environment and more.
+func environ(more ...string) func() []string {
+	return func() []string { return append(os.Environ(), more...) }
+}
+
 func commandTarget(t *testing.T, d *sshtest.SSHD, kind string) link.Target {
 	t.Helper()
 	self, err := os.Executable()
@@ -56,7 +61,7 @@ func commandTarget(t *testing.T, d *sshtest.SSHD, kind string) link.Target {
 	}
 	tg := sshdTarget(t, d)
 	tg.Proxy = fmt.Sprintf(`command:"%s" %%h %%p 100%%%%`, self)
-	tg.Environ = append(os.Environ(), helper+"="+kind, "GORACE=atexit_sleep_ms=0")
+	tg.Environ = environ(helper+"="+kind, "GORACE=atexit_sleep_ms=0")
 	return tg
 }
 
@@ -86,7 +91,7 @@ func TestProxyCommandOfSSH(t *testing.T) {
 	tg := sshdTarget(t, d)
 	tg.Proxy = fmt.Sprintf("command:ssh -F none -o BatchMode=yes -o 'UserKnownHostsFile=%s' -i '%s' -p %d -W %%h:%%p %s@%s",
 		hop.KnownHosts, hop.ClientKey, hop.Port, hop.User, hop.Host)
-	tg.Environ = os.Environ()
+	tg.Environ = os.Environ
 	l, _ := serve(t, tg)
 	await(t, l, link.Up)
 	hop.KillConnections()
@@ -136,7 +141,7 @@ func TestProxyCommandHostIsAWord(t *testing.T) {
 		tg := target(t, "127.0.0.1:22", "ana", key, sshtest.KnownHosts(t, "127.0.0.1:22"))
 		tg.Host = host
 		tg.Proxy = "command:sh -c 'true %h %p'"
-		tg.Environ = append(os.Environ(), "MARK="+mark)
+		tg.Environ = environ("MARK=" + mark)
 		l, _ := serve(t, tg)
 		if err := failure(t, l); fault.CodeOf(err) != fault.ProxyFailed || !strings.Contains(err.Error(), "is not a host") {
 			t.Errorf("%q: %v", host, err)
@@ -160,7 +165,7 @@ func TestProxyCommandLeavesNothing(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "pid")
 			tg := sshdTarget(t, d)
 			tg.Proxy = fmt.Sprintf("command:/bin/sh -c '%s' '%s'", script, file)
-			tg.Environ = os.Environ()
+			tg.Environ = os.Environ
 			tg.ConnectTimeout = time.Second
 			tg.Backoff = link.Backoff{Min: patience, Max: patience}
 			l, _ := serve(t, tg)

@@ -33,11 +33,11 @@ type Target struct {
 	Port int
 	User string
 
-	Jumps         []Target // jump hosts, the first hop first; what is said of the first dial and of the life of the connection does not count of them
-	Proxy         string   // of the first dial: "", socks5://[user:pw@]host:port, http://[user:pw@]host:port, or command:ARGV with %h, %p and %%
-	Environ       []string // of the proxy's command
-	BindAddress   string   // of the first dial; "" lets the system choose
-	AddressFamily string   // of the first dial: "inet" or "inet6"; anything else means both
+	Jumps         []Target        // jump hosts, the first hop first; what is said of the first dial and of the life of the connection does not count of them
+	Proxy         string          // of the first dial: "", socks5://[user:pw@]host:port, http://[user:pw@]host:port, or command:ARGV with %h, %p and %%
+	Environ       func() []string // of the proxy's command that starts now; nil means nothing
+	BindAddress   string          // of the first dial; "" lets the system choose
+	AddressFamily string          // of the first dial: "inet" or "inet6"; anything else means both
 	// DialContext makes the first dial in their place; nil means that they count.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 

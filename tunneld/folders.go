@@ -85,7 +85,7 @@ func account() daemon.Account {
 		Agent: agentSocket(),
 		Secrets: identity.Source{
 			Getenv:         os.Getenv,
-			Environ:        os.Environ(),
+			Environ:        os.Environ,
 			CredentialsDir: os.Getenv("CREDENTIALS_DIRECTORY"),
 		},
 	}
