@@ -19,11 +19,19 @@ const (
 
 // knownHostsFiles keeps what was read of each file until the file changes: 200
 // links that redial need not parse the same file 200 times.
-var knownHostsFiles = &fileCache{files: map[string]*parsedFile{}}
+var knownHostsFiles = &fileCache{files: map[string]*cachedFile{}}
 
+// fileCache has a lock for each file: one on a network share that is away
+// blocks only whoever needs it.
 type fileCache struct {
-	mu    sync.Mutex
-	files map[string]*parsedFile
+	mu    sync.Mutex // guards files, never while one is read
+	files map[string]*cachedFile
+}
+
+// cachedFile is the place of one file in the cache.
+type cachedFile struct {
+	mu     sync.Mutex  // held while the file is read, so that it is read once
+	parsed *parsedFile // nil when nothing is kept
 }
 
 // parsedFile is what was read of one file.
@@ -54,23 +62,37 @@ func (p *parsedFile) find(name string) about {
 	return a
 }
 
+// file returns the place of a file, which is kept for good: profiles name few.
+func (c *fileCache) file(path string) *cachedFile {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, ok := c.files[path]
+	if !ok {
+		f = &cachedFile{}
+		c.files[path] = f
+	}
+	return f
+}
+
 // read returns the content of a file. One that does not exist is empty, and so
 // is the null device, which stands for no file in an ssh_config.
-func (c *fileCache) read(file string) (*parsedFile, error) {
+func (c *fileCache) read(file string) (*parsedFile, error) { return c.file(file).read(file) }
+
+func (c *cachedFile) read(file string) (*parsedFile, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) || file == os.DevNull {
-		delete(c.files, file)
+		c.parsed = nil
 		return &parsedFile{about: map[string]about{}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if f, ok := c.files[file]; ok && unchanged(f.info, info) {
-		return f, nil
+	if c.parsed != nil && unchanged(c.parsed.info, info) {
+		return c.parsed, nil
 	}
-	delete(c.files, file)
+	c.parsed = nil
 	data, err := readRegular(file, info)
 	if err != nil {
 		return nil, err
@@ -78,7 +100,7 @@ func (c *fileCache) read(file string) (*parsedFile, error) {
 	f := &parsedFile{info: info, about: map[string]about{}}
 	f.entries, f.bad = parseKnownHosts(file, data)
 	if time.Since(info.ModTime()) > settled {
-		c.files[file] = f
+		c.parsed = f
 	}
 	return f, nil
 }

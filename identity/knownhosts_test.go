@@ -168,16 +168,46 @@ func TestLookupSeesEdits(t *testing.T) {
 		t.Fatal(err)
 	}
 	lookup(t, h, "h", 22)
-	kept := knownHostsFiles.files[file]
-	if _, err := lookup(t, h, "h", 22).Check(a, noon); err != nil || kept == nil || knownHostsFiles.files[file] != kept {
+	kept := knownHostsFiles.file(file).parsed
+	if _, err := lookup(t, h, "h", 22).Check(a, noon); err != nil || kept == nil || knownHostsFiles.file(file).parsed != kept {
 		t.Errorf("an old file is not kept, %v", err)
 	}
 	os.Remove(file)
 	_, err := lookup(t, h, "h", 22).Check(a, noon)
 	wantCode(t, err, fault.HostKeyUnknown)
-	if _, ok := knownHostsFiles.files[file]; ok {
+	if knownHostsFiles.file(file).parsed != nil {
 		t.Error("a removed file is kept")
 	}
+}
+
+// A file whose read does not end, as on a share that is away, keeps nobody from
+// the others.
+func TestStuckFile(t *testing.T) {
+	stuck, fine := knownFile(t, ""), knownFile(t, "")
+	place := knownHostsFiles.file(stuck)
+	place.mu.Lock() // as while it is read
+	begun, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		close(begun)
+		HostKeys{Files: []string{stuck}}.Lookup("g", 22)
+	}()
+	<-begun
+	done := make(chan error, 1)
+	go func() {
+		_, err := HostKeys{Files: []string{fine}}.Lookup("h", 22)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("another profile's lookup hangs with it")
+	}
+	place.mu.Unlock()
+	<-over
 }
 
 // manyHosts is a file of n hosts, plain or hashed.
@@ -198,7 +228,7 @@ func manyHosts(tb testing.TB, n int, hashed bool) string {
 
 // forgetAbout keeps the lines of a file and forgets whom it was asked about.
 func forgetAbout(file string) {
-	if f := knownHostsFiles.files[file]; f != nil {
+	if f := knownHostsFiles.file(file).parsed; f != nil {
 		clear(f.about)
 	}
 }
@@ -215,7 +245,7 @@ func BenchmarkLookup(b *testing.B) {
 			b.Run(kind+"/"+heat, func(b *testing.B) {
 				for b.Loop() {
 					if heat == "cold" {
-						delete(knownHostsFiles.files, file)
+						knownHostsFiles.file(file).parsed = nil
 					}
 					if heat == "cached" {
 						forgetAbout(file)
