@@ -38,7 +38,7 @@ func (h HostKeys) learn(name string, key ssh.PublicKey) (path string, err error)
 		if _, err := k.checkPlain(key); fault.CodeOf(err) == fault.HostKeyChanged {
 			return nil, err
 		}
-		return edit{name: name, add: []ssh.PublicKey{key}}.apply(path, data)
+		return edit{name: k.name, add: []ssh.PublicKey{key}}.apply(path, data)
 	})
 	return path, err
 }
@@ -77,21 +77,21 @@ func (h HostKeys) replace(name string, key ssh.PublicKey) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := edit{name: name, drop: func(old ssh.PublicKey) bool { return !sameKey(old, key) }}
+	change := edit{name: k.name, drop: func(old ssh.PublicKey) bool { return !sameKey(old, key) }}
 	if findKey(k.entries, key) == nil {
 		change.add = []ssh.PublicKey{key}
 	}
 	stale := k.dropped(change)
 	for _, e := range stale {
-		if _, ok := e.without(name); !ok {
-			return nil, wildcardError(e.entry, name)
+		if _, ok := e.without(k.name); !ok {
+			return nil, wildcardError(e.entry, k.name)
 		}
 	}
 	return h.rewrite(change, filesOf(stale))
 }
 
-// known is Lookup for a name that is already in the form of lookupName, before
-// keys are written under it; a revoked one never is.
+// known is Lookup for a name in the form of [Unknown], before keys are written
+// under it, in lower case; a revoked one never is.
 func (h HostKeys) known(name string, keys ...ssh.PublicKey) (*Known, error) {
 	if name == "" {
 		return nil, errors.New("a server without a name")

@@ -32,10 +32,10 @@ func TestFilesOfOthers(t *testing.T) {
 		return info.Sys().(*syscall.Stat_t).Uid
 	}
 	foreign, both := HostKeys{Files: []string{file}}, HostKeys{Files: []string{knownFile(t, ""), file}}
-	if paths, err := foreign.Update("h", []ssh.PublicKey{a, b}); err != nil || len(paths) > 0 {
+	if paths, err := foreign.Update("h", []ssh.PublicKey{a, b}, []ssh.PublicKey{b}); err != nil || len(paths) > 0 {
 		t.Errorf("%q, %v", paths, err)
 	}
-	if paths, err := both.Update("h", []ssh.PublicKey{a, b}); err != nil || len(paths) != 1 || paths[0] != both.Files[0] {
+	if paths, err := both.Update("h", []ssh.PublicKey{a, b}, []ssh.PublicKey{b}); err != nil || len(paths) != 1 || paths[0] != both.Files[0] {
 		t.Errorf("%q, %v", paths, err)
 	}
 	if got := readText(t, file); got != plainLine("h", a) {

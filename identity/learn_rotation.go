@@ -20,29 +20,34 @@ func (h HostKeys) Unlearned(name string, keys []ssh.PublicKey) []ssh.PublicKey {
 }
 
 // Update follows a server that rotates its host keys (UpdateHostKeys of
-// ssh_config(5)): keys, all that the server named, are learned where they are
-// missing, and what the files have for name beside them is forgotten. Every key
-// must be known already or proved by [VerifyProofs] on a connection whose own
-// host key was checked. It returns the files that it wrote.
+// ssh_config(5)): of keys, all that the server named, those that are missing are
+// learned, and what the files have for name beside them is forgotten. The missing
+// ones must be among proved, those that [HostKeys.Unlearned] returned and
+// [VerifyProofs] accepted on a connection whose own host key was checked. It
+// returns the files that it wrote.
 //
 // It does nothing, as ssh does, unless the server is known by plain lines of its
 // own: not with pins; not where an authority, a revocation, a wildcard or a line
-// with several names is about it; not where none of keys is known. Files of
+// with several names is about it; not where none of keys is known; not where
+// somebody has removed one of them since the proofs were asked for. Files of
 // other users are left alone. Lines that have the same keys under other names
 // are neither looked for nor changed, and addresses are not recorded.
-func (h HostKeys) Update(name string, keys []ssh.PublicKey) (paths []string, err error) {
-	if paths, err = h.update(name, keys); err != nil {
+func (h HostKeys) Update(name string, keys, proved []ssh.PublicKey) (paths []string, err error) {
+	if paths, err = h.update(name, keys, proved); err != nil {
 		return paths, fmt.Errorf("update the keys of %s: %w", name, err)
 	}
 	return paths, nil
 }
 
-func (h HostKeys) update(name string, keys []ssh.PublicKey) ([]string, error) {
+func (h HostKeys) update(name string, keys, proved []ssh.PublicKey) ([]string, error) {
 	k, err := h.rotating(name, keys)
 	if err != nil || k == nil {
 		return nil, err
 	}
-	change := edit{name: name, add: k.unlearned(keys), drop: func(old ssh.PublicKey) bool { return !containsKey(keys, old) }}
+	change := edit{name: k.name, add: k.unlearned(keys), drop: func(old ssh.PublicKey) bool { return !containsKey(keys, old) }}
+	if slices.ContainsFunc(change.add, func(key ssh.PublicKey) bool { return !containsKey(proved, key) }) {
+		return nil, nil
+	}
 	stale := slices.DeleteFunc(k.dropped(change), func(e knownKey) bool { return !ours(e.file) })
 	if len(stale)+len(change.add) == 0 {
 		return nil, nil

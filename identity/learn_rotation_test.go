@@ -2,6 +2,7 @@ package identity
 
 import (
 	"net"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestUpdate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := HostKeys{Files: []string{knownFile(t, c.text)}}
-			paths, err := h.Update("[h]:2222", named)
+			paths, err := h.Update("[h]:2222", named, named)
 			if err != nil || (len(paths) == 1) != c.ok {
 				t.Fatalf("%q, %v", paths, err)
 			}
@@ -73,8 +74,57 @@ func TestUnlearned(t *testing.T) {
 	if got := h.Unlearned("h", []ssh.PublicKey{a, b}); len(got) > 0 {
 		t.Errorf("with pins: %v", got)
 	}
-	if paths, err := h.Update("h", []ssh.PublicKey{a, b}); err != nil || len(paths) > 0 {
+	if paths, err := h.Update("h", []ssh.PublicKey{a, b}, []ssh.PublicKey{b}); err != nil || len(paths) > 0 {
 		t.Errorf("with pins: %q, %v", paths, err)
+	}
+}
+
+// A key that a person removes while the server proves the others, because it was
+// stolen, is not learned again.
+func TestUpdateLearnsWhatIsProved(t *testing.T) {
+	a, stolen, c := hostKey(t, "ed25519"), hostKey(t, "ed25519"), hostKey(t, "rsa")
+	file := knownFile(t, plainLine("h", a)+plainLine("h", stolen))
+	h, named := HostKeys{Files: []string{file}}, []ssh.PublicKey{a, stolen, c}
+	proved := h.Unlearned("h", named)
+	if len(proved) != 1 || !sameKey(proved[0], c) {
+		t.Fatalf("unlearned %v", proved)
+	}
+	text := plainLine("h", a)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if paths, err := h.Update("h", named, proved); err != nil || len(paths) > 0 || readText(t, file) != text {
+		t.Errorf("%q, %v: %q", paths, err, readText(t, file))
+	}
+}
+
+// A profile may spell the host as it likes: the file has it in lower case, once.
+func TestLearnInLowerCase(t *testing.T) {
+	a, b, old := hostKey(t, "ed25519"), hostKey(t, "rsa"), hostKey(t, "ed25519")
+	h := HostKeys{Files: []string{knownFile(t, plainLine("db.example.com", a)+plainLine("db.example.com", old))}}
+	for range 3 {
+		if _, err := h.Update("DB.example.com", []ssh.PublicKey{a, b}, []ssh.PublicKey{b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k := lookup(t, h, "db.example.com", 22); len(k.entries) != 2 || findKey(k.entries, old) != nil {
+		t.Errorf("%d entries:\n%s", len(k.entries), readText(t, h.Files[0]))
+	}
+	for range 2 {
+		if _, err := h.Replace("Db.Example.com", old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k := lookup(t, h, "db.example.com", 22); len(k.entries) != 1 || findKey(k.entries, old) == nil {
+		t.Errorf("%d entries after a replacement", len(k.entries))
+	}
+	for range 2 {
+		if _, err := h.Learn("New.Example.com", a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k := lookup(t, h, "new.example.com", 22); len(k.entries) != 1 {
+		t.Errorf("learned %d times", len(k.entries))
 	}
 }
 
@@ -106,7 +156,7 @@ func TestRotationWithSSHD(t *testing.T) {
 			t.Error("proofs of another session pass")
 		}
 	}
-	if paths, err := h.Update(name, keys); err != nil || !slices.Equal(paths, h.Files) {
+	if paths, err := h.Update(name, keys, fresh); err != nil || !slices.Equal(paths, h.Files) {
 		t.Fatalf("%q, %v", paths, err)
 	}
 	if k := lookup(t, h, d.Host, d.Port); len(k.entries) != 3 || findKey(k.entries, old) != nil {

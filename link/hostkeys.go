@@ -18,29 +18,27 @@ const (
 	proveRequest    = "hostkeys-prove-00@openssh.com"
 )
 
-// hearHostKeys keeps the newest list of the server's keys for updateHostKeys.
+// hearHostKeys keeps the first list of the server's keys for updateHostKeys. A
+// server has no reason to send another: each would cost proofs and a look at
+// the files.
 func (c *conn) hearHostKeys(payload []byte) {
 	select {
-	case <-c.rotated: // an older one, not yet looked at
+	case c.rotated <- payload:
 	default:
 	}
-	c.rotated <- payload
 }
 
-// updateHostKeys follows the server's rotation of its host keys, where the
+// updateHostKeys follows the server's rotation of its host keys once, where the
 // target wants that. What goes wrong is told, and is never the end of the link.
 func (c *conn) updateHostKeys() {
-	for {
-		select {
-		case <-c.dead:
-			return
-		case payload := <-c.rotated:
-			if !c.target.UpdateHostKeys {
-				continue
-			}
-			if err := c.learnHostKeys(payload); err != nil && !c.isDead() {
-				c.tell(fault.HostKey, "host keys not learned", fault.Clean(err.Error()))
-			}
+	if !c.target.UpdateHostKeys {
+		return
+	}
+	select {
+	case <-c.dead:
+	case payload := <-c.rotated:
+		if err := c.learnHostKeys(payload); err != nil && !c.isDead() {
+			c.tell(fault.HostKey, "host keys not learned", fault.Clean(err.Error()))
 		}
 	}
 }
@@ -58,7 +56,7 @@ func (c *conn) learnHostKeys(payload []byte) error {
 			return err
 		}
 	}
-	files, err := c.target.HostKeys.Update(name, keys)
+	files, err := c.target.HostKeys.Update(name, keys, missing)
 	if err != nil || len(files) == 0 {
 		return err
 	}
