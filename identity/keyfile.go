@@ -115,7 +115,10 @@ func (k *keyFile) unlock(passphrase []byte) error {
 	} else {
 		signer, err = ssh.ParsePrivateKeyWithPassphrase(k.locked, passphrase)
 	}
-	if err != nil {
+	switch {
+	case err != nil && hasNoChecksum(k.locked) && strings.Contains(err.Error(), "asn1"):
+		return x509.IncorrectPasswordError // one wrong passphrase in 256 leaves a plausible padding
+	case err != nil:
 		return err
 	}
 	if k.public != nil && !sameKey(k.public, signer.PublicKey()) {
@@ -123,6 +126,13 @@ func (k *keyFile) unlock(passphrase []byte) error {
 	}
 	k.public, k.signer = signer.PublicKey(), signer
 	return nil
+}
+
+// hasNoChecksum reports that a file is encrypted in the old way of PEM (RFC 1421
+// section 4.6.1.3), where a wrong passphrase is known by the garbage it gives.
+func hasNoChecksum(data []byte) bool {
+	block, _ := pem.Decode(data)
+	return block != nil && block.Headers["DEK-Info"] != ""
 }
 
 // lockedPKCS8 returns the encrypted PKCS#8 block (RFC 5958 section 3) of a

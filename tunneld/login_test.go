@@ -92,7 +92,7 @@ func TestTrust(t *testing.T) {
 func TestUnlock(t *testing.T) {
 	const passphrase = "correct horse battery"
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", d.ClientKey).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", passphrase, "-f", d.ClientKey).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	local := freeAddr(t)
@@ -124,7 +124,7 @@ func TestUnlock(t *testing.T) {
 func TestStoredPassphrases(t *testing.T) {
 	const passphrase = "stored-and-secret"
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", d.ClientKey).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", passphrase, "-f", d.ClientKey).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	dir := t.TempDir()
@@ -336,7 +336,7 @@ func TestNoCoreDump(t *testing.T) {
 func TestSecretInTheKeyring(t *testing.T) {
 	const passphrase = "kept-in-the-keyring"
 	d := sshtest.StartSSHD(t)
-	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", d.ClientKey).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", passphrase, "-f", d.ClientKey).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	home := t.TempDir()
