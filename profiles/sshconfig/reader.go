@@ -23,6 +23,7 @@ type reader struct {
 	env    Environment
 	result Resolved
 	active bool   // the block around the line applies
+	system bool   // the file is the machine's, or included by it
 	folder string // where relative Includes start
 	files  int
 }
@@ -30,10 +31,10 @@ type reader struct {
 // top reads one of the files that Resolve names.
 func (r *reader) top(file string) error {
 	r.folder = filepath.Join(r.env.Home, ".ssh")
-	if r.env.System != "" && filepath.Dir(file) == filepath.Clean(r.env.System) {
+	if r.system = r.env.System != "" && filepath.Dir(file) == filepath.Clean(r.env.System); r.system {
 		r.folder = r.env.System
 	}
-	text, err := readFile(file)
+	text, err := r.readFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -45,12 +46,14 @@ func (r *reader) top(file string) error {
 	return nil
 }
 
-func readFile(path string) (string, error) {
+// readFile reads a file that only those have written whom the account trusts: it
+// names programs to run. The machine's own are its administrator's affair.
+func (r *reader) readFile(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
-	if !info.Mode().IsRegular() {
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
 		return "", errors.New("not a regular file")
 	}
 	f, err := os.Open(path)
@@ -58,6 +61,14 @@ func readFile(path string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
+	if info, err = f.Stat(); err != nil {
+		return "", err
+	}
+	if !r.system {
+		if err := checkWriters(path, info); err != nil {
+			return "", err
+		}
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if len(text) > maxFile {
 		return "", errors.New("the file is over 1 MiB")
@@ -130,11 +141,11 @@ func (r *reader) includeFile(v Value, file string, depth int) {
 		}
 		return
 	}
-	text, err := readFile(file)
+	text, err := r.readFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // as ssh: a link that leads nowhere
 	case err != nil:
-		r.skip(v, "cannot be read: "+err.Error(), false)
+		r.skip(v, fmt.Sprintf("%s is not read: %s", file, err), false)
 	default:
 		r.text(file, text, depth)
 	}
