@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -111,13 +112,14 @@ func (d Draft) tilde(s string) string {
 	return "~/" + filepath.ToSlash(rest)
 }
 
-// comment makes a text fit for a comment: one line of UTF-8.
+// comment makes a text fit for a comment: one line of UTF-8 that no terminal
+// obeys.
 func comment(s string) string {
 	return strings.Map(commentRune, s)
 }
 
 func commentRune(c rune) rune {
-	if isControl(c) || c == utf8.RuneError {
+	if !unicode.IsPrint(c) || c == utf8.RuneError {
 		return '?'
 	}
 	return c

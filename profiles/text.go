@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // plainText is a single value as a tag writes it.
@@ -59,9 +60,9 @@ func tomlMap(m map[string]string) string {
 }
 
 // tomlString writes a string: literal where that saves backslashes, else as a
-// basic string with the escapes of TOML.
+// basic string with the escapes of TOML. No terminal obeys what it holds.
 func tomlString(s string) string {
-	if strings.Contains(s, `\`) && !strings.Contains(s, "'") && !hasControl(s) {
+	if strings.Contains(s, `\`) && !strings.Contains(s, "'") && isPrintable(s) {
 		return "'" + s + "'"
 	}
 	var b strings.Builder
@@ -73,6 +74,8 @@ func tomlString(s string) string {
 			b.WriteRune(c)
 		case isControl(c):
 			fmt.Fprintf(&b, `\u%04X`, c)
+		case !unicode.IsPrint(c):
+			fmt.Fprintf(&b, `\U%08X`, c)
 		default:
 			b.WriteRune(c)
 		}

@@ -114,7 +114,7 @@ func (im *importer) sessions(names []string) error {
 func (im *importer) session(s putty.Session) error {
 	d, err := profiles.DraftPuTTY(s, im.loader.Env)
 	if err != nil {
-		fmt.Fprintf(im.out, "skipped: %s\n", err)
+		fmt.Fprintf(im.out, "skipped: %s\n", fault.Clean(err.Error()))
 		return nil
 	}
 	return im.put(s.Name, "Made from the session "+s.Name+" of PuTTY.", d)
@@ -132,7 +132,7 @@ func (im *importer) put(from, title string, d profiles.Draft) error {
 		_, problems = im.loader.LoadText(name, text) // as the daemon will read it
 	}
 	if len(problems) > 0 {
-		return fault.New(fault.BadProfile, "", "%s cannot be a profile: %s: %s", from, problems[0].Key, problems[0].Message).
+		return fault.New(fault.BadProfile, "", "%s cannot be a profile: %s: %s", fault.Clean(from), problems[0].Key, fault.Clean(problems[0].Message)).
 			WithHint("mend where it comes from, or write the profile by hand")
 	}
 	if im.print {
@@ -141,17 +141,30 @@ func (im *importer) put(from, title string, d profiles.Draft) error {
 	}
 	file := filepath.Join(im.loader.Dir, "profiles", name+".toml")
 	if slices.Contains(im.written, file) {
-		return fmt.Errorf("%s: another one was just written to %s", from, file)
+		return fmt.Errorf("%s: another one was just written to %s", fault.Clean(from), file)
 	}
 	if err := im.write(file, text); err != nil {
 		return err
 	}
 	im.written = append(im.written, file)
 	fmt.Fprintln(im.out, file)
-	for _, l := range d.Left {
-		fmt.Fprintf(im.out, "  left out: %s\n", l)
-	}
+	im.list(d.Left)
 	return nil
+}
+
+// list prints what was left out and may be missed, and counts the rest.
+func (im *importer) list(left []profiles.Left) {
+	harmless := 0
+	for _, l := range left {
+		if l.Harmless {
+			harmless++
+			continue
+		}
+		fmt.Fprintf(im.out, "  left out: %s\n", fault.Clean(l.String()))
+	}
+	if harmless > 0 {
+		fmt.Fprintf(im.out, "  left out, and not missed on the way to the server: %d more\n", harmless)
+	}
 }
 
 // write puts a file in place, and leaves one that exists alone without --force.
@@ -171,7 +184,7 @@ func (im *importer) beside() {
 	_, problems := im.loader.Load()
 	for _, p := range problems {
 		if slices.Contains(im.written, filepath.Join(im.loader.Dir, filepath.FromSlash(p.File))) {
-			fmt.Fprintln(im.out, p)
+			fmt.Fprintln(im.out, fault.Clean(p.String()))
 		}
 	}
 }

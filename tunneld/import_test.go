@@ -67,6 +67,26 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// What a file holds is printed without what a terminal would obey, and what
+// nobody misses is counted alone.
+func TestImportPrintsCleanly(t *testing.T) {
+	im, out := imports(t, map[string]string{".ssh/config": "Host work\n  HostName h\n  PKCS11Provider \x1b]0;evil\a\u202e\u009b2J\n" +
+		"  HostKeyAlias \u202e\u009b2J\n  SendEnv LANG\n  HashKnownHosts yes\n  GSSAPIAuthentication yes\n"})
+	if err := im.hosts([]string{"work"}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\a\u202e\u009b") || !strings.Contains(out.String(), "PKCS11Provider ]0;evil") {
+		t.Errorf("%q", out)
+	}
+	if strings.Contains(out.String(), "SendEnv") || !strings.Contains(out.String(), "not missed on the way to the server: ") {
+		t.Errorf("%s", out)
+	}
+	text, err := os.ReadFile(filepath.Join(im.loader.Dir, "profiles", "work.toml"))
+	if err != nil || strings.ContainsAny(string(text), "\x1b\a\u202e\u009b") {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 // A file that exists stays, unless --force is given; --print writes nothing.
 func TestImportKeeps(t *testing.T) {
 	im, out := imports(t, map[string]string{".ssh/config": importedConfig, "config/profiles/work.toml": "mine"})
