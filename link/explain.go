@@ -45,7 +45,7 @@ func dialError(ctx context.Context, t Target, err error) error {
 // mostly untyped, so what the wire saw and how far it came decide.
 func (h *hop) explain(ctx context.Context, err error) error {
 	h.mu.Lock()
-	step, refused, tried := h.step, h.refused, triedSoFar(h.login)
+	step, refused, tried, verified := h.step, h.refused, triedSoFar(h.login), h.key != nil
 	h.mu.Unlock()
 	greeting, isSSH := h.wire.greeting()
 	if isSSH && step == fault.Version {
@@ -58,7 +58,9 @@ func (h *hop) explain(ctx context.Context, err error) error {
 	case context.Cause(ctx) != nil && !errors.Is(context.Cause(ctx), errSlow):
 		return context.Cause(ctx)
 	case ctx.Err() != nil && len(greeting) > 0 && !isSSH:
-		return notSSH(greeting)
+		return notSSH(h.unverified(firstLine(greeting)))
+	case !verified && h.target.tellsProxyPassword(err.Error()):
+		return fault.New(fault.ProxyFailed, fault.Connect, "%s", toldPassword)
 	case ctx.Err() != nil:
 		return fault.New(fault.HandshakeTimeout, step, "no answer within %s%s", h.target.connectTimeout(), tried)
 	case fault.As(err) != nil:
@@ -68,7 +70,7 @@ func (h *hop) explain(ctx context.Context, err error) error {
 	case errors.As(err, &negotiation):
 		return noCommonAlgorithm(negotiation)
 	case !isSSH && len(greeting) > 0:
-		return notSSH(greeting)
+		return notSSH(h.unverified(firstLine(greeting)))
 	case strings.Contains(err.Error(), "disconnect, reason 2"):
 		return fault.New(fault.TooManyAuthFailures, step, "%s%s", fault.Clean(err.Error()), tried)
 	case isClosed(err):
@@ -94,13 +96,16 @@ func triedSoFar(login *identity.Login) string {
 
 // notSSH tells what answered in the place of an SSH server. sshd itself turns
 // connections away with a line of plain text before its version.
-func notSSH(greeting []byte) error {
-	line, _, _ := bytes.Cut(greeting, []byte("\n"))
-	text := fault.Clean(string(line))
+func notSSH(text string) error {
 	if strings.HasPrefix(text, "Not allowed at this time") || strings.HasPrefix(text, "Exceeded MaxStartups") {
 		return fault.New(fault.ServerBusy, fault.Version, "the server says: %s", text)
 	}
 	return fault.New(fault.NotSSH, fault.Version, "the server sent %q in place of an SSH version", text)
+}
+
+func firstLine(greeting []byte) string {
+	line, _, _ := bytes.Cut(greeting, []byte("\n"))
+	return fault.Clean(string(line))
 }
 
 // noCommonAlgorithm shows both lists, and the line that would mend it.

@@ -110,7 +110,7 @@ func (h *hop) hear(head []byte) (more bool) {
 	o, more, _ := parseOpening(head)
 	if o.version != "" && !h.heardVersion {
 		h.heardVersion = true
-		h.tell(fault.Version, "versions exchanged", "server "+fault.Clean(o.version)+", client "+clientVersion)
+		h.tell(fault.Version, "versions exchanged", "server "+h.unverified(fault.Clean(o.version))+", client "+clientVersion)
 	}
 	if o.offer == nil {
 		return more
@@ -124,11 +124,20 @@ func (h *hop) hear(head []byte) (more bool) {
 		{"kex", o.offer.KeyExchanges, ours.KeyExchanges}, {"host_key_algorithms", o.offer.HostKeys, ours.HostKeys},
 		{"ciphers", o.offer.Ciphers, ours.Ciphers}, {"macs", o.offer.MACs, ours.MACs},
 	} {
-		h.tell(fault.Kex, "server offers", l.name+" "+cleanList(l.theirs))
+		h.tell(fault.Kex, "server offers", l.name+" "+h.unverified(cleanList(l.theirs)))
 		h.tell(fault.Kex, "we offer", l.name+" "+strings.Join(l.ours, ","))
 	}
 	h.tell(fault.Kex, "algorithms agreed", strings.Join(agreed(ours, *o.offer), " "))
 	return false
+}
+
+// unverified returns a text that came before the host key: a proxy may have
+// written it.
+func (h *hop) unverified(text string) string {
+	if h.target.tellsProxyPassword(text) {
+		return toldPassword
+	}
+	return text
 }
 
 // cleanList makes a server's names harmless, each by itself: a long list is

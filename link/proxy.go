@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,11 +52,35 @@ func proxyError(ctx context.Context, t Target, u *url.URL, err error) error {
 	if ctx.Err() != nil {
 		return fault.New(fault.ProxyFailed, fault.Connect, "%s: no answer within %s", name, t.connectTimeout())
 	}
-	text := fault.Clean(err.Error())
-	if password, _ := u.User.Password(); password != "" && strings.Contains(text, password) {
-		text = "it answered with the password that it was given"
+	if t.tellsProxyPassword(err.Error()) {
+		return fault.New(fault.ProxyFailed, fault.Connect, "%s: %s", name, toldPassword)
 	}
-	return fault.New(fault.ProxyFailed, fault.Connect, "%s: %s", name, text)
+	return fault.New(fault.ProxyFailed, fault.Connect, "%s: %s", name, fault.Clean(err.Error()))
+}
+
+// toldPassword stands in for a text that has the proxy's password.
+const toldPassword = "it answered with the password that it was given"
+
+// tellsProxyPassword reports whether the text, which a proxy may have written,
+// has its password in one of the forms in which that is handed to it or written
+// down.
+func (t Target) tellsProxyPassword(text string) bool {
+	u, err := url.Parse(t.Proxy)
+	if err != nil || u.User == nil {
+		return false
+	}
+	password, _ := u.User.Password()
+	if password == "" {
+		return false
+	}
+	pair := []byte(u.User.Username() + ":" + password)
+	_, written, _ := strings.Cut(u.User.String(), ":")
+	quoted := strconv.Quote(password)
+	text = strings.ToLower(text)
+	return slices.ContainsFunc([]string{
+		password, written, url.QueryEscape(password), url.PathEscape(password), quoted[1 : len(quoted)-1], fault.Clean(password),
+		base64.RawStdEncoding.EncodeToString(pair), base64.RawURLEncoding.EncodeToString(pair), base64.RawStdEncoding.EncodeToString([]byte(password)),
+	}, func(form string) bool { return form != "" && strings.Contains(text, strings.ToLower(form)) })
 }
 
 // throughSOCKS is RFC 1928, with the user and password of RFC 1929. The proxy

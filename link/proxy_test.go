@@ -113,27 +113,39 @@ func TestBadProxies(t *testing.T) {
 	}
 	script := func(serve func(net.Conn)) string { return sshtest.Script(t, serve).Addr }
 	socks, web := socksProxy(t).Addr, httpProxy(t)
+	basic := base64.StdEncoding.EncodeToString([]byte("ana:wr0ng&more"))
+	says := func(line string) string {
+		return "http://ana:wr0ng%26more@" + script(sshtest.Saying("HTTP/1.1 407 "+line+" is wrong\r\n\r\n"))
+	}
+	greets := func(line string) string {
+		return "http://ana:wr0ng%26more@" + script(sshtest.Saying("HTTP/1.1 200 OK\r\n\r\n"+line+"\r\n"))
+	}
 	for what, test := range map[string]struct {
 		proxy string
 		code  fault.Code
 		text  string
 	}{
-		"socks, wrong password": {"socks5://ana:wr0ng@" + socks, fault.ProxyFailed, "authentication failed"},
-		"socks, no password":    {"socks5://" + socks, fault.ProxyFailed, "no acceptable authentication"},
-		"socks, gone":           {"socks5://" + proxyUserinfo + "127.0.0.1:1", fault.ProxyFailed, "refused"},
-		"socks, silent":         {"socks5://" + proxyUserinfo + script(sshtest.Silent), fault.ProxyFailed, "no answer within"},
-		"socks, a web server":   {"socks5://" + script(sshtest.Saying("HTTP/1.1 400 Bad Request\r\n\r\n")), fault.ProxyFailed, "unexpected protocol version"},
-		"http, wrong password":  {"http://ana:wr0ng@" + web, fault.ProxyFailed, "407 Proxy Authentication Required"},
-		"http, echoes":          {"http://ana:wr0ng@" + script(sshtest.Saying("HTTP/1.1 407 wr0ng is wrong\r\n\r\n")), fault.ProxyFailed, "the password that it was given"},
-		"http, silent":          {"http://" + script(sshtest.Silent), fault.ProxyFailed, "no answer within"},
-		"http, slams":           {"http://" + script(sshtest.Slam), fault.ProxyFailed, ""},
-		"http, endless":         {"http://" + script(endless), fault.ProxyFailed, "no end"},
-		"http, ssh server":      {"http://" + script(sshtest.Saying("SSH-2.0-OpenSSH_9.2\r\n")), fault.ProxyFailed, "no HTTP proxy"},
-		"http, lies":            {"http://" + script(sshtest.Saying("HTTP/1.1 200 OK\r\n\r\n<html>welcome\n")), fault.NotSSH, "<html>welcome"},
-		"http, lies and waits":  {"http://" + script(sshtest.Saying("HTTP/1.1 200 OK\r\n\r\n")), fault.HandshakeTimeout, ""},
-		"unknown kind":          {"ftp://ana:wr0ng@127.0.0.1:1", fault.BadProfile, "ftp"},
-		"no port":               {"socks5://ana:wr0ng@localhost", fault.BadProfile, "want"},
-		"no URL":                {"http://ana:wr0ng@local host:1", fault.BadProfile, "want"},
+		"socks, wrong password":    {"socks5://ana:wr0ng@" + socks, fault.ProxyFailed, "authentication failed"},
+		"socks, no password":       {"socks5://" + socks, fault.ProxyFailed, "no acceptable authentication"},
+		"socks, gone":              {"socks5://" + proxyUserinfo + "127.0.0.1:1", fault.ProxyFailed, "refused"},
+		"socks, silent":            {"socks5://" + proxyUserinfo + script(sshtest.Silent), fault.ProxyFailed, "no answer within"},
+		"socks, a web server":      {"socks5://" + script(sshtest.Saying("HTTP/1.1 400 Bad Request\r\n\r\n")), fault.ProxyFailed, "unexpected protocol version"},
+		"http, wrong password":     {"http://ana:wr0ng@" + web, fault.ProxyFailed, "407 Proxy Authentication Required"},
+		"http, echoes":             {"http://ana:wr0ng@" + script(sshtest.Saying("HTTP/1.1 407 wr0ng is wrong\r\n\r\n")), fault.ProxyFailed, "the password that it was given"},
+		"http, echoes it escaped":  {says("wr0ng%26more"), fault.ProxyFailed, "the password that it was given"},
+		"http, echoes its header":  {says("Basic " + basic), fault.ProxyFailed, "the password that it was given"},
+		"http, echoes as no proxy": {"http://ana:wr0ng%22x@" + script(sshtest.Saying("wr0ng\"x\r\n\r\n")), fault.ProxyFailed, "the password that it was given"},
+		"http, greets with it":     {greets("Basic " + basic), fault.NotSSH, "the password that it was given"},
+		"http, a version with it":  {greets("SSH-2.0-wr0ng&more"), fault.HandshakeTimeout, ""},
+		"http, silent":             {"http://" + script(sshtest.Silent), fault.ProxyFailed, "no answer within"},
+		"http, slams":              {"http://" + script(sshtest.Slam), fault.ProxyFailed, ""},
+		"http, endless":            {"http://" + script(endless), fault.ProxyFailed, "no end"},
+		"http, ssh server":         {"http://" + script(sshtest.Saying("SSH-2.0-OpenSSH_9.2\r\n")), fault.ProxyFailed, "no HTTP proxy"},
+		"http, lies":               {"http://" + script(sshtest.Saying("HTTP/1.1 200 OK\r\n\r\n<html>welcome\n")), fault.NotSSH, "<html>welcome"},
+		"http, lies and waits":     {"http://" + script(sshtest.Saying("HTTP/1.1 200 OK\r\n\r\n")), fault.HandshakeTimeout, ""},
+		"unknown kind":             {"ftp://ana:wr0ng@127.0.0.1:1", fault.BadProfile, "ftp"},
+		"no port":                  {"socks5://ana:wr0ng@localhost", fault.BadProfile, "want"},
+		"no URL":                   {"http://ana:wr0ng@local host:1", fault.BadProfile, "want"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			tg := sshdTarget(t, d)
@@ -143,7 +155,7 @@ func TestBadProxies(t *testing.T) {
 			if fault.CodeOf(err) != test.code || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("%v, want %s with %q", err, test.code, test.text)
 			}
-			for _, secret := range []string{"s3cret", "wr0ng"} {
+			for _, secret := range []string{"s3cret", "wr0ng", basic} {
 				if strings.Contains(err.Error()+r.text(), secret) {
 					t.Errorf("the password is told: %v\n%s", err, r.text())
 				}
