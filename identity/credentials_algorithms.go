@@ -19,7 +19,11 @@ var goodAlgorithms = []string{
 }
 
 // brokenAlgorithms are used only where the profile names them.
-var brokenAlgorithms = []string{ssh.KeyAlgoRSA, ssh.InsecureKeyAlgoDSA}
+var brokenAlgorithms = []string{ssh.KeyAlgoRSA, keyAlgoDSA}
+
+// keyAlgoDSA is the constant of package ssh, which is deprecated: this package
+// knows DSA in order to refuse it.
+const keyAlgoDSA = "ssh-dss"
 
 // PublicKeyAlgorithms returns all that Credentials.PublicKeyAlgorithms may
 // name, the broken ones last.

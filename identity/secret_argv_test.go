@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -52,7 +51,7 @@ func FuzzSplitArgv(f *testing.F) {
 		for _, quoted := range [][]string{single, double} {
 			again, err := SplitArgv(strings.Join(quoted, " "))
 			if err != nil || !slices.Equal(again, argv) {
-				t.Fatal(fmt.Sprintf("%q: %q, %v, want %q", quoted, again, err, argv))
+				t.Fatalf("%q: %q, %v, want %q", quoted, again, err, argv)
 			}
 		}
 	})

@@ -66,7 +66,7 @@ func portAddress(port int64) (Address, error) {
 
 func pathAddress(network Network, path string) (Address, error) {
 	if path == "" || hasControl(path) {
-		return Address{}, fmt.Errorf("want a name behind %s:", network)
+		return Address{}, fmt.Errorf("want %s:NAME", network)
 	}
 	return Address{Network: network, Path: path}, nil
 }

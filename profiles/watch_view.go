@@ -63,7 +63,9 @@ func (v view) stat(path string) fs.FileInfo {
 // observe notes the folder of a name, so that changes of the name are told.
 func (v view) observe(name string) {
 	folder := filepath.Dir(name)
-	v.folders[folder] = v.folders[folder]
+	if _, known := v.folders[folder]; !known {
+		v.folders[folder] = false
+	}
 }
 
 // follow returns where path leads to, and notes the turns on the way.

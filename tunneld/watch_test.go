@@ -104,7 +104,6 @@ func TestWatchIsTurnedOnAndOff(t *testing.T) {
 	p.profile("work", with(one))
 	p.start()
 	p.forward(0, "work", "db", "listening")
-	mark := p.mark()
 	p.profile("work", with(two))
 	time.Sleep(time.Second) // ten times what a watch needs
 	if ping(t, dialTCP(t, one), "as before"); !isDeaf(two) {
@@ -119,7 +118,7 @@ func TestWatchIsTurnedOnAndOff(t *testing.T) {
 	if _, stderr, status := command(t, "reload", "--config", p.dir); status != 0 {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
-	mark = p.mark()
+	mark := p.mark()
 	p.profile("work", with(one))
 	p.forward(mark, "work", "db", "listening")
 	p.write("daemon.toml", strings.Replace(daemonTOML, "json", "text", 1)+"[defaults.link]\nrefused_retry = '1h'\n")
