@@ -12,8 +12,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,36 +59,6 @@ func Parse(name, file string, r io.Reader) (Session, error) {
 		return Session{}, fmt.Errorf("read %s: %w", file, err)
 	}
 	return s, nil
-}
-
-// read reads every session of a folder, by name.
-func read(dir string) ([]Session, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var all []Session
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
-		}
-		s, err := readFile(unescapeName(e.Name()), filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	sortSessions(all)
-	return all, nil
-}
-
-func readFile(name, path string) (Session, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Session{}, err
-	}
-	defer f.Close()
-	return Parse(name, path, f)
 }
 
 func sortSessions(all []Session) {
