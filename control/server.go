@@ -22,6 +22,7 @@ const (
 	closeLimit  = time.Second      // for answers under way when the server ends
 	headerBytes = 16 << 10
 	bodyBytes   = 1 << 20
+	connections = 64 // at once; the next wait until one ends
 )
 
 // Options are what a server may be told besides its daemon.
@@ -46,15 +47,17 @@ type server struct {
 	served func(Access)
 	mux    *http.ServeMux
 	conns  sync.WaitGroup // one for every connection
+	places chan struct{}  // each connection holds one
+	ending <-chan struct{}
 }
 
 // Serve answers the local API on l out of d until ctx ends. It closes l, and
 // returns when every request and connection is over.
 func Serve(ctx context.Context, l net.Listener, d Daemon, o Options) error {
-	s := &server{daemon: d, served: o.Served}
-	s.mux = s.newMux()
 	serving, end := context.WithCancel(ctx)
 	defer end()
+	s := &server{daemon: d, served: o.Served, places: make(chan struct{}, connections), ending: serving.Done()}
+	s.mux = s.newMux()
 	h := &http.Server{
 		Handler:           s.mux,
 		ReadHeaderTimeout: headerLimit,
@@ -89,12 +92,22 @@ func closeAfter(ctx context.Context, h *http.Server) {
 	}
 }
 
-// count keeps the number of connections, whose end Serve waits for.
+// count keeps the number of connections, whose end Serve waits for. It is called
+// for a new one by the loop that accepts: while all places are taken, no more
+// are accepted.
 func (s *server) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.conns.Add(1)
+		select {
+		case s.places <- struct{}{}:
+		case <-s.ending: // net/http closes nothing before this loop goes on
+		}
 	case http.StateClosed, http.StateHijacked:
+		select {
+		case <-s.places:
+		default: // it came at the end
+		}
 		s.conns.Done()
 	}
 }

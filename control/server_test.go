@@ -3,8 +3,11 @@ package control_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -129,4 +132,63 @@ func TestIdleConnectionDoesNotHoldTheServer(t *testing.T) {
 	}
 	s.access(t, 0)
 	_ = silent // serve's cleanup waits for the end of Serve
+}
+
+// getStatus asks for the status and reads no answer.
+func getStatus(t *testing.T, c net.Conn) {
+	t.Helper()
+	if _, err := io.WriteString(c, "GET /v1/status HTTP/1.1\r\nHost: tunneld\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Who opens connections without end has only so many.
+func TestConnectionsAreBounded(t *testing.T) {
+	s := serve(t, &fake{})
+	var idle []net.Conn
+	for range 64 {
+		idle = append(idle, dial(t, s.path))
+	}
+	next := dial(t, s.path)
+	getStatus(t, next)
+	next.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	if n, err := next.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("connection 65 got %d bytes, %v", n, err)
+	}
+	idle[7].Close()
+	next.SetReadDeadline(time.Now().Add(patience))
+	if r, err := http.ReadResponse(bufio.NewReader(next), nil); err != nil || r.StatusCode != http.StatusOK {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
+// Serve ends although all its places are taken, and before their time is up.
+func TestServeEndsWhenFull(t *testing.T) {
+	path := socketPath(t)
+	l, err := control.Listen(path, control.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- control.Serve(ctx, l, &fake{}, control.Options{}) }()
+	for range 63 {
+		dial(t, path)
+	}
+	last := dial(t, path)
+	dial(t, path) // waits
+	getStatus(t, last)
+	if _, err := http.ReadResponse(bufio.NewReader(last), nil); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(4 * time.Second): // after 5 s connections end for want of a request
+		t.Error("Serve waits for its clients")
+		<-ended
+	}
 }
