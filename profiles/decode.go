@@ -182,6 +182,9 @@ func (r *reader) leaf(f field, n *node, v reflect.Value, key string, holder *nod
 	if n != nil {
 		at = n.at
 	}
+	if f.format == "proxy" {
+		v = reflect.ValueOf(redacted(v.String()))
+	}
 	r.settings = append(r.settings, Setting{key, tomlText(v), at.origin()})
 }
 

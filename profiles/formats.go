@@ -189,6 +189,15 @@ func checkProxy(s string) error {
 	return nil
 }
 
+// redacted is a proxy without its password, for people to look at.
+func redacted(proxy string) string {
+	u, err := url.Parse(proxy)
+	if err != nil || u.User == nil {
+		return proxy
+	}
+	return u.Redacted()
+}
+
 func checkCommand(argv string) error {
 	if strings.TrimSpace(argv) == "" {
 		return errors.New("the command is empty")

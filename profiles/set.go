@@ -38,7 +38,7 @@ type entry struct {
 // Setting is one key of a profile with where its value came from.
 type Setting struct {
 	Key    string // "forward.local[0].listen"
-	Value  string // as TOML writes it
+	Value  string // as TOML writes it; the password of a proxy is xxxxx
 	Origin Origin
 }
 

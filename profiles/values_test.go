@@ -209,3 +209,19 @@ func TestUnicodeHosts(t *testing.T) {
 		}
 	}
 }
+
+// What is shown ends up in tickets: the one secret that a profile may spell out
+// is left out, and the proxy still gets it.
+func TestShowHidesProxyPassword(t *testing.T) {
+	const proxy = "socks5://ana:hunter2@p:1080"
+	l := folder(t, map[string]string{"profiles/lab.toml": "server = { host = 'h', user = 'ana', proxy = '" + proxy + "' }\n"})
+	set := load(t, l)
+	for _, s := range set.Show("lab") {
+		if strings.Contains(s.Value, "hunter2") || s.Key == "server.proxy" && s.Value != `"socks5://ana:xxxxx@p:1080"` {
+			t.Errorf("%+v", s)
+		}
+	}
+	if p, _ := set.Profile("lab"); p.Server.Proxy != proxy {
+		t.Errorf("the proxy is %s", p.Server.Proxy)
+	}
+}
