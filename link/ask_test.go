@@ -191,3 +191,41 @@ func TestAcceptNewRacing(t *testing.T) {
 		t.Errorf("after a change: %v", err)
 	}
 }
+
+// An attempt that waits for a person keeps no place from the others.
+func TestAskingLeavesThePlace(t *testing.T) {
+	sshtest.Leaks(t)
+	srv := &sshserver.Server{Password: func(string, string) error { return nil }}
+	sshtest.Serve(t, srv)
+	_, key := sshtest.NewKey(t)
+	tg := target(t, srv.Addr(), "ana", key, sshtest.KnownHosts(t, srv.Addr(), srv.HostKeys()...))
+	tg.Credentials.Methods = []string{"password"}
+	left, answer := make(chan struct{}), make(chan struct{})
+	tg.Credentials.Asker = patient{answer}
+	l := link.New(tg)
+	l.Admit = func(context.Context, string) (func(), error) { return func() { close(left) }, nil }
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- l.Serve(ctx) }()
+	select {
+	case <-left:
+	case <-time.After(patience):
+		t.Error("it kept its place while it asked")
+	}
+	close(answer)
+	await(t, l, link.Up)
+	cancel()
+	<-over
+}
+
+// patient answers when it is told to.
+type patient struct{ now <-chan struct{} }
+
+func (p patient) Ask(ctx context.Context, _ identity.Question) ([]string, error) {
+	select {
+	case <-p.now:
+		return []string{"secret"}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

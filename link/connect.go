@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 
 	"tunneld/fault"
 	"tunneld/identity"
@@ -55,13 +56,15 @@ func (h *hop) reach(ctx context.Context) (c *conn, err error) {
 	if err != nil {
 		return nil, err
 	}
+	h.leave = func() {}
 	if l.Admit != nil {
 		leave, err := l.Admit(ctx, t.address())
 		if err != nil {
 			return nil, err
 		}
-		defer leave()
+		h.leave = sync.OnceFunc(leave)
 	}
+	defer h.leave()
 	ctx, h.deadline = withDeadline(ctx, t.connectTimeout())
 	defer h.deadline.end()
 	raw, err := h.transport(ctx)

@@ -66,10 +66,12 @@ type asker struct {
 	person   identity.Asker
 	deadline *deadline
 	wire     *wire
+	leave    func() // gives the place up: whoever thinks for a minute must not keep the others out
 }
 
 // Ask implements identity.Asker.
 func (a asker) Ask(ctx context.Context, q identity.Question) ([]string, error) {
+	a.leave()
 	a.deadline.pause()
 	defer a.deadline.resume()
 	ctx, cancel := context.WithTimeoutCause(ctx, askLimit, errNoAnswer)

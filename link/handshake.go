@@ -25,6 +25,7 @@ type hop struct {
 	name     string // of a jump host, for its events; "" for the target
 	offer    Algorithms
 	deadline *deadline
+	leave    func() // gives up the place that Admit gave; may be called again
 	known    *identity.Known
 	wire     *wire
 
@@ -110,7 +111,7 @@ func (h *hop) authenticate(ctx context.Context, c *ssh.ClientAuthContext) (ssh.A
 		creds := h.target.Credentials
 		creds.Server = h.target.name()
 		if creds.Asker != nil {
-			creds.Asker = asker{creds.Asker, h.deadline, h.wire}
+			creds.Asker = asker{creds.Asker, h.deadline, h.wire, h.leave}
 		}
 		h.login = creds.Begin(ctx)
 		h.login.Tried = h.tried

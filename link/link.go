@@ -87,8 +87,8 @@ type Link struct {
 	// must not block, nor call the link.
 	Events func(Event)
 	// Admit waits until an attempt at a server (host:port), a jump host too, may
-	// begin; leave is called when it is authenticated or has failed. nil means
-	// at once.
+	// begin; leave is called when it is authenticated, has failed, or asks a
+	// person. nil means at once.
 	Admit func(ctx context.Context, server string) (leave func(), err error)
 	// Now, After and Rand are the clock and the dice (see Backoff); nil means
 	// the real ones.
