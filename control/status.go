@@ -53,19 +53,21 @@ type Profile struct {
 
 // Forward is one forward of a profile.
 type Forward struct {
-	Name            string     `json:"name"`
-	Kind            string     `json:"kind"` // local, remote, dynamic
-	Listen          string     `json:"listen"`
-	Bound           []string   `json:"bound"`
-	Target          string     `json:"target,omitempty"`
-	State           string     `json:"state"` // listening, waiting, retrying, stopped
-	Since           *time.Time `json:"since"`
-	Active          int        `json:"active"`
-	Total           uint64     `json:"total"`
-	Failed          uint64     `json:"failed"`
-	BytesToServer   uint64     `json:"bytes_to_server"`
-	BytesFromServer uint64     `json:"bytes_from_server"`
-	Error           *Error     `json:"error"`
+	Name   string     `json:"name"`
+	Kind   string     `json:"kind"` // local, remote, dynamic
+	Listen string     `json:"listen"`
+	Bound  []string   `json:"bound"`
+	Target string     `json:"target,omitempty"`
+	State  string     `json:"state"` // listening, waiting, retrying, stopped
+	Since  *time.Time `json:"since"`
+	Active int        `json:"active"`
+	Total  uint64     `json:"total"`
+	Failed uint64     `json:"failed"`
+	// Failures counts the failed connections by code.
+	Failures        map[fault.Code]uint64 `json:"failures,omitempty"`
+	BytesToServer   uint64                `json:"bytes_to_server"`
+	BytesFromServer uint64                `json:"bytes_from_server"`
+	Error           *Error                `json:"error"`
 }
 
 // Error is a failure with its name and what to do about it.

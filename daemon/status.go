@@ -88,6 +88,7 @@ func observeForward(out *control.Forward, profile string, kind profiles.Kind, f 
 	}
 	out.Error = wireError(profile, status.Err, status.Since)
 	out.Active, out.Total, out.Failed = stats.Active, stats.Total, stats.Failed
+	out.Failures = stats.Failures
 	out.BytesToServer, out.BytesFromServer = stats.ToTarget, stats.ToOrigin
 	if kind == profiles.Remote { // its clients are on the server's side
 		out.BytesToServer, out.BytesFromServer = stats.ToOrigin, stats.ToTarget

@@ -181,5 +181,10 @@ func secretFault(code fault.Code, err error) *fault.Error {
 	if f == nil {
 		return fault.New(code, fault.Auth, "stored secret: %w", err).WithHint("correct it where it is stored, or write \"prompt\" in the profile")
 	}
+	if f.Code == fault.BadPassphrase { // what is missing may be a password as well
+		named := *f
+		named.Code = code
+		return &named
+	}
 	return f
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/zalando/go-keyring"
+
+	"tunneld/fault"
 )
 
 // keyringService is the name under which tunneld's secrets stand in a keyring.
@@ -34,7 +36,8 @@ func (s Source) fromKeyring(ctx context.Context, name string) ([]byte, error) {
 	select {
 	case a := <-answered:
 		if errors.Is(a.err, keyring.ErrNotFound) {
-			return nil, fmt.Errorf("the keyring has no %s for the service %s", name, keyringService)
+			return nil, fault.New(fault.BadPassphrase, fault.Auth, "the keyring has no %s for the service %s", name, keyringService).
+				WithHint("tunneld secret set %s", name)
 		}
 		return []byte(a.value), a.err
 	case <-timer.C:

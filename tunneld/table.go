@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -174,7 +176,23 @@ func forwardRow(f control.Forward, now time.Time) row {
 		}
 		r.notes = notes(message, e.Hint)
 	}
+	if f.Failed > 0 {
+		r.notes = append(r.notes, failures(f))
+	}
 	return r
+}
+
+// failures counts the connections that could not be relayed, by code.
+func failures(f control.Forward) string {
+	text := fmt.Sprintf("%s failed", count(int(f.Failed), "connection"))
+	var kinds []string
+	for _, code := range slices.Sorted(maps.Keys(f.Failures)) {
+		kinds = append(kinds, fmt.Sprintf("%s %d", code, f.Failures[code]))
+	}
+	if len(kinds) > 0 {
+		text += ": " + strings.Join(kinds, ", ")
+	}
+	return text
 }
 
 // notes are the lines of a failure.

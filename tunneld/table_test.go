@@ -129,3 +129,11 @@ func TestNotUp(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// Connections that could not be relayed are told below their forward.
+func TestTableCountsFailures(t *testing.T) {
+	f := control.Forward{Name: "db", Failed: 3, Failures: map[fault.Code]uint64{fault.TargetRefused: 2, fault.ListenDenied: 1}}
+	if got, want := forwardRow(f, time.Now()).notes, []string{"3 connections failed: listen_denied 1, target_refused 2"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
