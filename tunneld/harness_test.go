@@ -247,14 +247,20 @@ link = { connect_timeout = "5s", keepalive = "500ms", keepalive_misses = 2, reco
 `, host, port, d.User, d.ClientKey, aliased(d), "server")
 }
 
-// aliased writes a known_hosts file that knows d under the name "server".
+// aliased writes a known_hosts file that knows d under the name "server". It is
+// renamed into its place: a daemon may read it at the same time.
 func aliased(d *sshtest.SSHD) string {
 	path := d.KnownHosts + ".alias"
 	var b strings.Builder
 	for _, key := range d.HostKeys {
 		b.WriteString("server " + string(marshalKey(key)))
 	}
-	os.WriteFile(path, []byte(b.String()), 0o600)
+	if err := os.WriteFile(path+".new", []byte(b.String()), 0o600); err != nil {
+		panic(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		panic(err)
+	}
 	return path
 }
 
