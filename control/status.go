@@ -67,7 +67,10 @@ type Forward struct {
 	Failures        map[fault.Code]uint64 `json:"failures,omitempty"`
 	BytesToServer   uint64                `json:"bytes_to_server"`
 	BytesFromServer uint64                `json:"bytes_from_server"`
-	Error           *Error                `json:"error"`
+	// The rates are the mean of about the last 5 s, in bytes per second.
+	RateToServer   float64 `json:"rate_to_server"`
+	RateFromServer float64 `json:"rate_from_server"`
+	Error          *Error  `json:"error"`
 }
 
 // Error is a failure with its name and what to do about it.

@@ -90,8 +90,10 @@ func observeForward(out *control.Forward, profile string, kind profiles.Kind, f 
 	out.Active, out.Total, out.Failed = stats.Active, stats.Total, stats.Failed
 	out.Failures = stats.Failures
 	out.BytesToServer, out.BytesFromServer = stats.ToTarget, stats.ToOrigin
+	out.RateToServer, out.RateFromServer = stats.ToTargetRate, stats.ToOriginRate
 	if kind == profiles.Remote { // its clients are on the server's side
 		out.BytesToServer, out.BytesFromServer = stats.ToOrigin, stats.ToTarget
+		out.RateToServer, out.RateFromServer = stats.ToOriginRate, stats.ToTargetRate
 	}
 }
 

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"tunneld/fault"
@@ -81,7 +80,7 @@ type Forward struct {
 	Now   func() time.Time
 
 	conns              sync.WaitGroup // one per accepted connection
-	toTarget, toOrigin atomic.Int64   // bytes
+	toTarget, toOrigin meter
 
 	mu      sync.Mutex    // guards what follows
 	failing bool          // the last connection could not be relayed
@@ -157,7 +156,7 @@ func (f *Forward) relay(ctx context.Context, accepted net.Conn, refused error) {
 		return
 	}
 	f.recovered()
-	err = splice(ctx, client, dialled, &f.toTarget, &f.toOrigin)
+	err = splice(ctx, client, dialled, f.countToTarget, f.countToOrigin)
 	if _, ok := err.(*fault.Panic); ok {
 		f.fail(err) // any other error is how that connection's life ended
 	}

@@ -27,12 +27,17 @@ import (
 // more, but what it sent before is still relayed. Deadlines are not used.
 func Splice(ctx context.Context, a, b net.Conn) (aToB, bToA int64, err error) {
 	var ab, ba atomic.Int64
-	err = splice(ctx, a, b, &ab, &ba)
+	err = splice(ctx, a, b, adder(&ab), adder(&ba))
 	return ab.Load(), ba.Load(), err
 }
 
+// tally hears of bytes that were written.
+type tally func(n int)
+
+func adder(sum *atomic.Int64) tally { return func(n int) { sum.Add(int64(n)) } }
+
 // splice is Splice with counters that live elsewhere.
-func splice(ctx context.Context, a, b net.Conn, ab, ba *atomic.Int64) error {
+func splice(ctx context.Context, a, b net.Conn, ab, ba tally) error {
 	p := &pair{a: a, b: b, other: make(chan struct{})}
 	unwatch := context.AfterFunc(ctx, func() { p.end(context.Cause(ctx)) })
 	go p.relayBack(ba)
@@ -52,13 +57,13 @@ type pair struct {
 }
 
 // relayBack is the body of the second goroutine; a to b has the caller's.
-func (p *pair) relayBack(n *atomic.Int64) {
+func (p *pair) relayBack(count tally) {
 	defer close(p.other)
-	p.relay(p.a, p.b, n)
+	p.relay(p.a, p.b, count)
 }
 
-func (p *pair) relay(dst, src net.Conn, n *atomic.Int64) {
-	if err := stream(dst, src, n); err != nil {
+func (p *pair) relay(dst, src net.Conn, count tally) {
+	if err := stream(dst, src, count); err != nil {
 		p.end(err)
 	}
 }
@@ -78,9 +83,9 @@ func (p *pair) end(why error) {
 	})
 }
 
-// stream copies src to dst until src ends, then half-closes dst. n counts what
-// dst took.
-func stream(dst, src net.Conn, n *atomic.Int64) (err error) {
+// stream copies src to dst until src ends, then half-closes dst. count hears
+// what dst took.
+func stream(dst, src net.Conn, count tally) (err error) {
 	defer fault.Recover(&err)
 	var buf buffer
 	defer buf.release()
@@ -88,7 +93,7 @@ func stream(dst, src net.Conn, n *atomic.Int64) (err error) {
 		got, end := src.Read(buf.bytes())
 		if got > 0 {
 			put, err := dst.Write(buf.bytes()[:got])
-			n.Add(int64(put))
+			count(put)
 			if err == io.EOF {
 				return nil // dst's peer closed; its own direction says how
 			}

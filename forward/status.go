@@ -74,6 +74,9 @@ type Stats struct {
 	ToTarget uint64 // bytes, from accepted connections to dialled ones
 	ToOrigin uint64 // bytes, from dialled connections to accepted ones
 
+	// Bytes per second, the mean of about the last 5 s.
+	ToTargetRate, ToOriginRate float64
+
 	// Failures counts the failed ones by code; one that panicked has none.
 	Failures map[fault.Code]uint64
 }
@@ -84,10 +87,14 @@ func (f *Forward) Stats() Stats {
 	defer f.mu.Unlock()
 	s := f.stats
 	s.Failures = maps.Clone(s.Failures)
-	s.ToTarget = uint64(f.toTarget.Load())
-	s.ToOrigin = uint64(f.toOrigin.Load())
+	now := f.now()
+	s.ToTarget, s.ToTargetRate = f.toTarget.read(now)
+	s.ToOrigin, s.ToOriginRate = f.toOrigin.read(now)
 	return s
 }
+
+func (f *Forward) countToTarget(n int) { f.toTarget.add(n, f.now()) }
+func (f *Forward) countToOrigin(n int) { f.toOrigin.add(n, f.now()) }
 
 // admit counts a new connection, and returns why it may not stay, or nil.
 func (f *Forward) admit() error {

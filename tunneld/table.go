@@ -19,6 +19,9 @@ import (
 // noteIndent stands before what belongs to the row above.
 const noteIndent = "        "
 
+// slowest is the rate, in bytes per second, that is worth a word.
+const slowest = 0.5
+
 // narrowest is the least room that a route is given.
 const narrowest = 16
 
@@ -176,10 +179,40 @@ func forwardRow(f control.Forward, now time.Time) row {
 		}
 		r.notes = notes(message, e.Hint)
 	}
+	if text := traffic(f); text != "" {
+		r.notes = append(r.notes, text)
+	}
 	if f.Failed > 0 {
 		r.notes = append(r.notes, failures(f))
 	}
 	return r
+}
+
+// traffic is what flows through f now, or "".
+func traffic(f control.Forward) string {
+	var flows []string
+	if f.RateToServer >= slowest {
+		flows = append(flows, rate(f.RateToServer)+" to the server")
+	}
+	if f.RateFromServer >= slowest {
+		flows = append(flows, rate(f.RateFromServer)+" from the server")
+	}
+	return strings.Join(flows, ", ")
+}
+
+// rate is bytes per second in two or three digits, in decimal units as
+// networks are measured: 999 B/s, 1.2 MB/s, 34 GB/s.
+func rate(perSecond float64) string {
+	units := []string{"B/s", "kB/s", "MB/s", "GB/s"}
+	for len(units) > 1 && perSecond >= 999.5 {
+		perSecond /= 1000
+		units = units[1:]
+	}
+	digits := 0
+	if perSecond < 9.95 && units[0] != "B/s" {
+		digits = 1
+	}
+	return fmt.Sprintf("%.*f %s", digits, perSecond, units[0])
 }
 
 // failures counts the connections that could not be relayed, by code.

@@ -21,7 +21,7 @@ func aStatus(now time.Time) control.Status {
 		Config: "/etc/tunneld",
 		Profiles: []control.Profile{
 			{Name: "work", State: "up", Since: ago(133 * time.Minute), Server: "ana@bastion.example.com:22", RTT: &rtt, Forwards: []control.Forward{
-				{Name: "db", Kind: "local", State: "listening", Since: ago(133 * time.Minute), Listen: "localhost:5432", Target: "db.internal:5432", Active: 3},
+				{Name: "db", Kind: "local", State: "listening", Since: ago(133 * time.Minute), Listen: "localhost:5432", Target: "db.internal:5432", Active: 3, RateToServer: 1_234_567, RateFromServer: 340_000},
 				{Name: "hook", Kind: "remote", State: "retrying", Since: ago(5 * time.Second), Listen: "localhost:8080", Target: "localhost:3000",
 					Error: &control.Error{Code: fault.RemotePortBusy, Message: "port 8080 is taken", Hint: "it is tried again until it is free"}},
 				{Name: "socks", Kind: "dynamic", State: "stopped", Listen: "localhost:1080"},
@@ -38,6 +38,7 @@ const plainTable = `
 NAME     STATE      SINCE  ROUTE                                OPEN
 work     up         2h13m  ana@bastion.example.com:22  12.4 ms
   db     listening  2h13m  localhost:5432 → db.internal:5432       3
+        1.2 MB/s to the server, 340 kB/s from the server
   hook   retrying   5s     localhost:3000 ← localhost:8080         0
         remote_port_busy: port 8080 is taken
         hint: it is tried again until it is free
@@ -55,6 +56,7 @@ const narrowTable = `
 NAME     STATE      SINCE  ROUTE                       OPEN
 work     up         2h13m  ana@bastion.example.com:2…
   db     listening  2h13m  localhost:5432 → db.inter…     3
+        1.2 MB/s to the server, 340 kB/s from the server
   hook   retrying   5s     localhost:3000 ← localhos…     0
         remote_port_busy: port 8080 is taken
         hint: it is tried again until it is free
@@ -127,6 +129,17 @@ func TestNotUp(t *testing.T) {
 	}}
 	if got, want := notUp(s), []string{"up/b", "down", "asks", "bad"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestRate(t *testing.T) {
+	for perSecond, want := range map[float64]string{
+		0.6: "1 B/s", 999.4: "999 B/s", 999.6: "1.0 kB/s", 9_949: "9.9 kB/s", 9_960: "10 kB/s", 999_499: "999 kB/s",
+		999_500: "1.0 MB/s", 12_345_678: "12 MB/s", 2.5e9: "2.5 GB/s", 1234e9: "1234 GB/s",
+	} {
+		if got := rate(perSecond); got != want {
+			t.Errorf("%v: %q, want %q", perSecond, got, want)
+		}
 	}
 }
 
