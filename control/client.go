@@ -147,6 +147,12 @@ func (c *Client) Trace(ctx context.Context, profile string, opts TraceOptions, t
 	}
 }
 
+// Check makes the daemon connect anew, and ask for each forward.
+func (c *Client) Check(ctx context.Context, profile string) (r CheckResult, err error) {
+	err = c.call(ctx, traceLimit, http.MethodPost, "/v1/profiles/"+url.PathEscape(profile)+"/check", nil, &r)
+	return r, err
+}
+
 // call makes one request and reads its answer into out, unless that is nil.
 func (c *Client) call(ctx context.Context, limit time.Duration, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)

@@ -28,6 +28,10 @@ type Daemon interface {
 	// it, one at a time and before it returns, and closes the connection. The
 	// error is why the connection failed.
 	Trace(ctx context.Context, profile string, opts TraceOptions, tell func(Event)) error
+	// Check makes a fresh connection as the profile says, asks for each forward,
+	// and closes the connection. What the connection fails with is in the result;
+	// the error is why nothing was tried.
+	Check(ctx context.Context, profile string) (CheckResult, error)
 	// Act starts, stops or restarts a profile, or one forward of it where one is
 	// named. It returns when that is under way.
 	Act(ctx context.Context, action Action, profile, forward string) error

@@ -21,6 +21,7 @@ func (quiet) RemoveSecret(context.Context, string) error                     { r
 func (quiet) Act(context.Context, Action, string, string) error              { return nil }
 func (quiet) Reload(context.Context, ReloadOptions) (ReloadResult, error)    { return ReloadResult{}, nil }
 func (quiet) Trace(context.Context, string, TraceOptions, func(Event)) error { return nil }
+func (quiet) Check(context.Context, string) (CheckResult, error)             { return CheckResult{}, nil }
 
 // Whatever is asked: no panic, no fault of the server's, and each refusal is a
 // problem document; with an Origin nothing else ever comes.

@@ -35,6 +35,7 @@ var routes = []route{
 	{"POST /v1/secrets/{name}", actLimit, (*server).setSecret},
 	{"DELETE /v1/secrets/{name}", actLimit, (*server).removeSecret},
 	{"POST /v1/profiles/{name}/trace", traceLimit, (*server).trace},
+	{"POST /v1/profiles/{name}/check", traceLimit, (*server).checkProfile},
 	{"POST /v1/profiles/{name}/{action}", actLimit, (*server).act},
 	{"POST /v1/profiles/{name}/forwards/{forward}/{action}", actLimit, (*server).act},
 	{"POST /v1/reload", actLimit, (*server).reload},
@@ -219,6 +220,15 @@ func (s *server) trace(w *response, r *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 	}
 	return err
+}
+
+func (s *server) checkProfile(w *response, r *http.Request) error {
+	result, err := s.daemon.Check(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	result.Trials = append([]Trial{}, result.Trials...)
+	return reply(w, result)
 }
 
 // contained turns a panic of call into its error.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 
 	"tunneld/control"
 	"tunneld/fault"
@@ -25,47 +26,79 @@ func (s *Supervisor) Open() []control.Problem {
 	return wireProblems(problems)
 }
 
+// OpenFile is Open for the profile in one file, which may be anywhere.
+func (s *Supervisor) OpenFile(path string) []control.Problem {
+	s.init()
+	set, problems := s.Loader.LoadFile(path)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set, s.problems = set, problems
+	return wireProblems(problems)
+}
+
 // Trace makes a fresh connection as the profile says, tells every step of it,
 // and closes the connection. What runs is not touched.
 func (s *Supervisor) Trace(ctx context.Context, profile string, opts control.TraceOptions, tell func(control.Event)) error {
-	s.init()
-	s.mu.Lock()
-	p, found := s.set.Profile(profile)
-	s.mu.Unlock()
-	if !found {
-		return fault.New(fault.UnknownProfile, "", "there is no profile %q", profile)
+	t, err := s.fresh(ctx, profile)
+	if err != nil {
+		return err
 	}
-	t := newTunnel(ctx, p, s.house())
-	defer t.cancel()
-	if live := s.tunnel(profile); live != nil {
-		t.memories = live.remembered() // but not its desk: nobody attends a trace
-	} else {
-		defer t.forget()
+	defer t.end()
+	var trials []link.Trial
+	for _, f := range t.profile.Forwards {
+		if trial, why := trialOf(f); opts.Forwards && why == "" {
+			trials = append(trials, trial)
+		}
 	}
-	l := link.New(t.linkTarget(p))
-	l.Admit = s.traces.enter
-	l.Events = func(e link.Event) { tell(linkEvent(profile, e)) }
-	err := l.Trace(ctx, trials(p, opts)...)
+	t.link.Events = func(e link.Event) { tell(linkEvent(profile, e)) }
+	failures, err := t.link.Trace(ctx, trials...)
+	err = errors.Join(append(failures, err)...)
 	if f := fault.As(err); f != nil {
 		return f.WithHint("%s", hintFor(profile, err))
 	}
 	return err
 }
 
-// trials are what a trace asks of the server for each forward.
-func trials(p profiles.Profile, opts control.TraceOptions) (trials []link.Trial) {
-	if !opts.Forwards {
-		return nil
+// freshLink is a link of a profile's beside the one that runs.
+type freshLink struct {
+	profile profiles.Profile
+	link    *link.Link
+	end     func()
+}
+
+// fresh returns a link for one connection; the caller ends it.
+func (s *Supervisor) fresh(ctx context.Context, profile string) (freshLink, error) {
+	s.init()
+	s.mu.Lock()
+	p, found := s.set.Profile(profile)
+	s.mu.Unlock()
+	if !found {
+		return freshLink{}, fault.New(fault.UnknownProfile, "", "there is no profile %q", profile)
 	}
-	for _, f := range p.Forwards {
-		switch {
-		case !f.Enabled:
-		case f.Kind == profiles.Remote && f.Listen.Network == profiles.Unix: // the trial would leave its file behind
-		case f.Kind == profiles.Remote:
-			trials = append(trials, link.Trial{Listen: true, Host: f.Listen.Host})
-		case f.Kind == profiles.Local:
-			trials = append(trials, link.Trial{Host: f.Target.Host, Port: f.Target.Port, Path: f.Target.Path})
-		}
+	t := newTunnel(ctx, p, s.house())
+	end := t.cancel
+	if live := s.tunnel(profile); live != nil {
+		t.memories = live.remembered() // but not its desk: nobody attends a trace
+	} else {
+		end = func() { t.cancel(); t.forget() }
 	}
-	return trials
+	l := link.New(t.linkTarget(p))
+	l.Admit = s.traces.enter
+	return freshLink{p, l, end}, nil
+}
+
+// trialOf is what is asked of the server for a forward, or why nothing is.
+func trialOf(f profiles.Forward) (t link.Trial, why string) {
+	switch {
+	case !f.Enabled:
+		return t, "disabled"
+	case f.Kind == profiles.Dynamic:
+		return t, "each client says where to connect"
+	case f.Kind == profiles.Local:
+		return link.Trial{Host: f.Target.Host, Port: f.Target.Port, Path: f.Target.Path}, ""
+	case f.Listen.Network == profiles.Unix:
+		return t, "the trial would leave its socket behind on the server"
+	default:
+		return link.Trial{Listen: true, Host: f.Listen.Host}, ""
+	}
 }

@@ -12,7 +12,7 @@ import (
 func ExampleLink_Trace() {
 	l := link.New(link.Target{Host: "127.0.0.1", Port: 1, User: "ana"})
 	l.Events = func(e link.Event) { fmt.Println(e.Step, e.Message) }
-	err := l.Trace(context.Background(), link.Trial{Host: "db.internal", Port: 5432})
+	_, err := l.Trace(context.Background(), link.Trial{Host: "db.internal", Port: 5432})
 	fmt.Println(fault.CodeOf(err))
 	// Output:
 	// connect address did not answer

@@ -185,7 +185,7 @@ func TestKnownHostsAreReadBeforeAdmission(t *testing.T) {
 		t.Error("admitted")
 		return func() {}, nil
 	}
-	if err := l.Trace(context.Background()); fault.CodeOf(err) != fault.KnownHostsUnreadable {
+	if _, err := l.Trace(context.Background()); fault.CodeOf(err) != fault.KnownHostsUnreadable {
 		t.Errorf("%v, want %s", err, fault.KnownHostsUnreadable)
 	}
 }

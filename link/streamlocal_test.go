@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -168,7 +169,8 @@ func TestTraceOfASocket(t *testing.T) {
 	d := sshtest.StartSSHD(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	err := link.New(sshdTarget(t, d)).Trace(ctx, link.Trial{Path: "/nobody/listens/here"})
+	failures, err := link.New(sshdTarget(t, d)).Trace(ctx, link.Trial{Path: "/nobody/listens/here"})
+	err = errors.Join(append(failures, err)...)
 	if fault.CodeOf(err) != fault.TargetRefused {
 		t.Error(err)
 	}

@@ -2,7 +2,8 @@ package link
 
 import (
 	"context"
-	"errors"
+	"sync"
+	"time"
 
 	"tunneld/fault"
 )
@@ -23,29 +24,43 @@ func (t Trial) destination() destination {
 	return tcpDestination(t.Host, t.Port, nil)
 }
 
+// trialTime bounds one trial, trialsAtOnce how many are under way.
+const (
+	trialTime    = 20 * time.Second
+	trialsAtOnce = 8
+)
+
 // Trace connects once, makes the trials and closes the connection; the steps
 // are told as events, as in Serve, and last the step that failed. The link must
-// not be served. Its error is the connection's, or that of the trials that
-// failed, joined.
-func (l *Link) Trace(ctx context.Context, trials ...Trial) (err error) {
+// not be served. Its error is the connection's; failures has one error for each
+// trial, nil for one that succeeded.
+func (l *Link) Trace(ctx context.Context, trials ...Trial) (failures []error, err error) {
 	defer fault.Recover(&err)
 	c, err := l.connect(ctx, l.Target())
 	if err != nil {
 		l.report(Event{Step: stepOf(err), Message: "failed", Err: err})
-		return err
+		return nil, err
 	}
 	defer c.end(ErrDown)
 	c.start()
-	var failures []error
-	for _, t := range trials {
-		failures = append(failures, c.try(ctx, t))
+	failures = make([]error, len(trials))
+	places := make(chan struct{}, trialsAtOnce)
+	var all sync.WaitGroup
+	for i, t := range trials {
+		places <- struct{}{}
+		all.Go(func() { defer leave(places); failures[i] = c.try(ctx, t) })
 	}
-	return errors.Join(failures...)
+	all.Wait()
+	return failures, nil
 }
 
-func (c *conn) try(ctx context.Context, t Trial) error {
+func leave(places <-chan struct{}) { <-places }
+
+func (c *conn) try(ctx context.Context, t Trial) (err error) {
+	defer fault.Recover(&err)
+	ctx, cancel := context.WithTimeout(ctx, trialTime)
+	defer cancel()
 	message, address := "stream opened", t.destination().addr.String()
-	var err error
 	if t.Listen {
 		message = "server listens"
 		address, err = c.tryListen(ctx, t.Host)

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -15,39 +15,68 @@ import (
 )
 
 func newCheck(g *globals) *cobra.Command {
-	var show, asJSON bool
+	k := &checker{globals: g}
 	c := &cobra.Command{
 		Use:   "check [PROFILE or FILE.toml]...",
-		Short: "Validate profiles",
+		Short: "Validate profiles, and try them",
 		Long: "Validate the profiles of the configuration folder, or those named, or single files. Nothing is connected to and nothing is written.\n" +
-			"Every problem is one line: file:line:column, the key, what is wrong, what was probably meant.",
-		Example: "  tunneld check\n  tunneld check --show work\n  tunneld check ./new.toml",
+			"Every problem is one line: file:line:column, the key, what is wrong, what was probably meant.\n\n" +
+			"With --connect each good profile is tried, too: a fresh connection, and on it every forward. A local one has the server open its target,\n" +
+			"a remote one has it listen on a port of its choice; both are given up at once, and what runs is not touched.\n" +
+			"The daemon connects where one answers that knows the profile, else this command does. Profiles that are disabled are tried when they are named.",
+		Example: "  tunneld check\n  tunneld check --show work\n  tunneld check --connect work\n  tunneld check ./new.toml",
 		RunE: func(c *cobra.Command, args []string) error {
-			f, err := g.folders()
-			if err != nil {
-				return err
-			}
-			r, err := checkAll(f, args)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				err = r.printJSON(c.OutOrStdout())
-			} else {
-				r.print(c.OutOrStdout(), show)
-				if len(args)+len(r.good)+len(r.problems) == 0 {
-					fmt.Fprintf(c.OutOrStdout(), "no profiles in %s\n", filepath.Join(f.config, "profiles"))
-				}
-			}
-			if err != nil {
-				return err
-			}
-			return r.verdict()
+			k.out = c.OutOrStdout()
+			return k.run(c.Context(), args)
 		},
 	}
-	c.Flags().BoolVar(&show, "show", false, "print every key with its value and where that came from")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&k.show, "show", false, "print every key with its value and where that came from")
+	c.Flags().BoolVar(&k.connect, "connect", false, "connect anew, and ask for each forward")
+	c.Flags().BoolVar(&k.json, "json", false, "print JSON")
 	return c
+}
+
+// checker is one run of the command.
+type checker struct {
+	globals             *globals
+	out                 io.Writer
+	show, connect, json bool
+}
+
+func (k *checker) run(ctx context.Context, args []string) error {
+	f, err := k.globals.folders()
+	if err != nil {
+		return err
+	}
+	r, err := checkAll(f, args)
+	if err != nil {
+		return err
+	}
+	for i := range r.good {
+		p := &r.good[i]
+		if !k.json {
+			p.print(k.out, k.show)
+		}
+		if k.connect && (p.enabled || len(args) > 0) {
+			p.Trials = k.globals.try(ctx, *p)
+		}
+		if !k.json {
+			printTrials(k.out, p.Trials)
+		}
+	}
+	if k.json {
+		if err := r.printJSON(k.out); err != nil {
+			return err
+		}
+		return r.verdict()
+	}
+	for _, p := range r.problems {
+		fmt.Fprintln(k.out, p)
+	}
+	if len(args)+len(r.good)+len(r.problems) == 0 {
+		fmt.Fprintf(k.out, "no profiles in %s\n", filepath.Join(f.config, "profiles"))
+	}
+	return r.verdict()
 }
 
 // checked is what a check found.
@@ -59,7 +88,10 @@ type checked struct {
 // checkedProfile is a profile without problems.
 type checkedProfile struct {
 	Name     string             `json:"name"`
+	Trials   []control.Trial    `json:"trials,omitempty"` // of --connect
 	Settings []profiles.Setting `json:"-"`
+	enabled  bool
+	file     string // the path, where the profile was named by that
 }
 
 // checkAll checks what args name: everything, profiles by name, single files.
@@ -81,14 +113,14 @@ func checkAll(f folders, args []string) (checked, error) {
 			return checked{}, err
 		}
 		set, problems := loader.LoadFile(path)
-		r.add(set, problems, nil)
+		r.add(set, problems, nil, path)
 	}
 	if len(names) > 0 || len(args) == 0 {
 		set, problems := loader.Load()
 		if err := known(names, set, problems); err != nil {
 			return checked{}, err
 		}
-		r.add(set, problems, names)
+		r.add(set, problems, names, "")
 	}
 	return r, nil
 }
@@ -110,7 +142,8 @@ func known(names []string, set profiles.Set, problems []profiles.Problem) error 
 func profileFile(name string) string { return "profiles/" + name + ".toml" }
 
 // add takes over what is good and bad, of the profiles named; none means all.
-func (r *checked) add(set profiles.Set, problems []profiles.Problem, names []string) {
+// A set of one file has its path.
+func (r *checked) add(set profiles.Set, problems []profiles.Problem, names []string, path string) {
 	wanted := func(name string) bool {
 		for _, n := range names {
 			if n == name {
@@ -121,7 +154,7 @@ func (r *checked) add(set profiles.Set, problems []profiles.Problem, names []str
 	}
 	for p := range set.All() {
 		if wanted(p.Name) {
-			r.good = append(r.good, checkedProfile{p.Name, set.Show(p.Name)})
+			r.good = append(r.good, checkedProfile{Name: p.Name, Settings: set.Show(p.Name), enabled: p.Enabled, file: path})
 		}
 	}
 	for _, p := range problems {
@@ -132,22 +165,17 @@ func (r *checked) add(set profiles.Set, problems []profiles.Problem, names []str
 	}
 }
 
-func (r checked) print(w io.Writer, show bool) {
-	for _, p := range r.good {
-		fmt.Fprintf(w, "%s: ok\n", p.Name)
-		if !show {
-			continue
-		}
-		width := 0
-		for _, s := range p.Settings {
-			width = max(width, len(s.Key)+len(s.Value)+3)
-		}
-		for _, s := range p.Settings {
-			fmt.Fprintf(w, "  %-*s  # %s\n", min(width, 60), s.Key+" = "+s.Value, s.Origin)
-		}
+func (p checkedProfile) print(w io.Writer, show bool) {
+	fmt.Fprintf(w, "%s: ok\n", p.Name)
+	if !show {
+		return
 	}
-	for _, p := range r.problems {
-		fmt.Fprintln(w, p)
+	width := 0
+	for _, s := range p.Settings {
+		width = max(width, len(s.Key)+len(s.Value)+3)
+	}
+	for _, s := range p.Settings {
+		fmt.Fprintf(w, "  %-*s  # %s\n", min(width, 60), s.Key+" = "+s.Value, s.Origin)
 	}
 }
 
@@ -159,24 +187,30 @@ func (r checked) printJSON(w io.Writer) error {
 	for _, p := range r.problems {
 		doc.Problems = append(doc.Problems, control.Problem{File: p.File, Line: p.Line, Column: p.Column, Key: p.Key, Message: p.Message, Hint: p.Hint})
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(doc)
+	return writeJSON(w, doc)
 }
 
-// verdict is the error of a check that found problems.
+// verdict is the error of a check that found problems, or trials that failed.
 func (r checked) verdict() error {
-	serious := 0
+	serious, failed := 0, 0
 	for _, p := range r.problems {
 		if !p.Warning {
 			serious++
 		}
 	}
-	if serious == 0 {
-		return nil
+	for _, p := range r.good {
+		failed += failedIn(p.Trials)
 	}
-	return fault.New(fault.BadProfile, "", "%s", count(serious, "problem")).WithHint("each line above names the place and what was probably meant")
+	const hint = "each line above names the place and what was probably meant"
+	switch {
+	case serious > 0 && failed > 0:
+		return fault.New(fault.BadProfile, "", "%s, %s failed", count(serious, "problem"), count(failed, "trial")).WithHint(hint)
+	case serious > 0:
+		return fault.New(fault.BadProfile, "", "%s", count(serious, "problem")).WithHint(hint)
+	case failed > 0:
+		return hinted{fmt.Errorf("%s failed", count(failed, "trial")), "each line above with FAIL says why; tunneld trace PROFILE shows every step"}
+	}
+	return nil
 }
 
 // count is "1 problem" or "2 problems".

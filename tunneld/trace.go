@@ -45,9 +45,22 @@ type tracer struct {
 }
 
 func (t *tracer) run(ctx context.Context, g *globals, profile string, opts control.TraceOptions) error {
+	return g.examine(ctx, profile, func(e examiner) error { return e.Trace(ctx, profile, opts, t.print) })
+}
+
+// examiner makes fresh connections: a daemon's client, or a supervisor in this
+// process.
+type examiner interface {
+	Trace(ctx context.Context, profile string, opts control.TraceOptions, tell func(control.Event)) error
+	Check(ctx context.Context, profile string) (control.CheckResult, error)
+}
+
+// examine asks the daemon where one answers that knows the profile, and else a
+// supervisor in this process.
+func (g *globals) examine(ctx context.Context, profile string, ask func(examiner) error) error {
 	client, err := g.connect(ctx)
 	if err == nil {
-		err = client.Trace(ctx, profile, opts, t.print)
+		err = ask(client)
 	}
 	if code := fault.CodeOf(err); code != fault.DaemonNotRunning && code != fault.UnknownProfile {
 		return err
@@ -61,7 +74,7 @@ func (t *tracer) run(ctx context.Context, g *globals, profile string, opts contr
 			return fault.New(fault.BadProfile, "", "%s:%d: %s: %s", p.File, p.Line, p.Key, p.Message)
 		}
 	}
-	return s.Trace(ctx, profile, opts, t.print)
+	return ask(s)
 }
 
 func (t *tracer) print(e control.Event) {

@@ -1,0 +1,30 @@
+package control
+
+import "tunneld/fault"
+
+// CheckResult is what a fresh connection of a profile came to.
+type CheckResult struct {
+	Profile string `json:"profile"`
+	// Trials are the steps up to the one that failed, then the forwards.
+	Trials []Trial `json:"trials"`
+}
+
+// Trial is one thing that a check tried: a step of the connection, or what a
+// forward needs of the server.
+type Trial struct {
+	Step    fault.Step `json:"step"` // forward for a forward
+	Forward string     `json:"forward,omitempty"`
+	Verdict Verdict    `json:"verdict"`
+	Detail  string     `json:"detail"` // with what, or why it was skipped
+	Error   *Error     `json:"error"`  // null unless it failed
+}
+
+// Verdict is what became of a trial.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass Verdict = "pass"
+	Fail Verdict = "fail"
+	Skip Verdict = "skip" // there is nothing that could be tried
+)
