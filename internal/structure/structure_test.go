@@ -30,7 +30,7 @@ var star = map[string][]string{
 	"files":    {"fault"},
 	"control":  {"fault"},
 	"install":  {"fault"},
-	"daemon":   leaves,
+	"daemon":   append([]string{"internal/trigger"}, leaves...),
 	"tunneld":  append([]string{"daemon", "internal/demo", "internal/sshserver", "internal/terminal"}, leaves...),
 	"examples": {"profiles"},
 
@@ -39,6 +39,7 @@ var star = map[string][]string{
 	"internal/sshtest":   {"internal/sshserver"},
 	"internal/structure": nil,
 	"internal/terminal":  nil,
+	"internal/trigger":   nil,
 }
 
 // folder is the name in the star of the package at a slash-separated path.
