@@ -60,6 +60,7 @@ func (c *conn) start() {
 func (c *conn) serve(ctx context.Context) error {
 	c.start()
 	c.spawn(c.keepalive)
+	c.spawn(c.watchUse)
 	select {
 	case <-ctx.Done():
 		c.fail(context.Cause(ctx))

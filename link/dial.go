@@ -63,6 +63,7 @@ func tcpDestination(host string, port int, origin net.Addr) destination {
 // dial opens a channel on the live connection, or on the next one when that
 // dies under it. All waits for a link share one hold.
 func (l *Link) dial(ctx context.Context, hold time.Duration, to destination) (net.Conn, error) {
+	defer l.Hold()()
 	for try := 1; ; try++ {
 		start := l.now()
 		c, err := l.held(ctx, hold)
@@ -72,13 +73,37 @@ func (l *Link) dial(ctx context.Context, hold time.Duration, to destination) (ne
 		hold -= l.now().Sub(start)
 		s, err := c.dial(ctx, to)
 		switch {
-		case err == nil || !c.isDead() || ctx.Err() != nil:
-			return s, err
+		case err == nil:
+			s.use = l.use()
+			return s, nil
+		case !c.isDead() || ctx.Err() != nil:
+			return nil, err
 		case try == openTries:
 			<-c.dead // its end is seen a moment before its reason
 			return nil, fmt.Errorf("dial %s: %w", to.addr, c.why)
 		}
 	}
+}
+
+// Try opens the stream of a trial on the live connection, without waiting for
+// one, and without counting as a use of it: for a look at what is behind a link.
+// ErrDown says that there is none, or that it died meanwhile; else the errors
+// are those of Dial.
+func (l *Link) Try(ctx context.Context, t Trial) (net.Conn, error) {
+	l.mu.Lock()
+	c := l.live
+	l.mu.Unlock()
+	if c == nil || c.isDead() {
+		return nil, ErrDown
+	}
+	s, err := c.dial(ctx, t.destination())
+	switch {
+	case err == nil:
+		return s, nil
+	case c.isDead():
+		return nil, ErrDown
+	}
+	return nil, err
 }
 
 // held waits up to hold for the link.
@@ -97,7 +122,7 @@ func (l *Link) held(ctx context.Context, hold time.Duration) (*conn, error) {
 	return c, err
 }
 
-func (c *conn) dial(ctx context.Context, to destination) (net.Conn, error) {
+func (c *conn) dial(ctx context.Context, to destination) (*stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	ch, requests, err := c.open(ctx, to.kind, to.payload)

@@ -4,7 +4,8 @@
 // A [Link] dials its [Target] (steps 1 to 3 of the connection: transport and
 // host key, encryption, authentication), watches the connection with
 // keepalives, and when it is lost dials again, for ever and politely. Serve is
-// that life; what it goes through is told as [Event] and kept as [Status]. The
+// that life; what it goes through is told as [Event] and kept as [Status]. With
+// OnDemand it is connected only while somebody uses it. The
 // way there may lead through jump hosts and a proxy: each hop goes through the
 // same three steps, and all belong to the one connection. Trace goes it once.
 //
@@ -17,6 +18,7 @@ package link
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -97,6 +99,7 @@ type Link struct {
 	Rand  func(n int64) int64
 
 	wake chan struct{} // ends a wait early; holds one, emptied by begin
+	used chan struct{} // the demand changed; holds one
 
 	telling sync.Mutex // held while Events is called, so that events keep their order
 
@@ -105,6 +108,7 @@ type Link struct {
 	interrupt context.CancelCauseFunc // ends the running attempt; nil between attempts
 	live      *conn                   // while up
 	status    Status
+	demand    demand
 	changed   chan struct{}   // closed and replaced at every change of state
 	granted   map[string]bool // remote forwards that worked once, by their address
 }
@@ -114,33 +118,51 @@ func New(t Target) *Link {
 	return &Link{
 		target:  t,
 		wake:    make(chan struct{}, 1),
+		used:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		granted: map[string]bool{},
 		status:  Status{State: Down},
 	}
 }
 
-// errRestarted ends an attempt that a person or an edit wants begun anew.
-var errRestarted = errors.New("restarted")
+// What ends an attempt that is to begin anew: a person wants the connection, or
+// an edit changed it for whoever wants it.
+var (
+	errRestarted  = errors.New("restarted")
+	errRetargeted = fmt.Errorf("%w for another version of the profile", errRestarted)
+)
 
-// Serve dials, keeps alive and dials again until ctx ends, and returns when
-// everything that it started is over. Its error is ctx's.
+// Serve dials, keeps alive and dials again until ctx ends, all while there is
+// demand, and returns when everything that it started is over. Its error is ctx's.
 func (l *Link) Serve(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
-		before := l.Target().signature(ctx)
-		lasted, err := l.attempt(ctx)
-		switch {
-		case ctx.Err() != nil || errors.Is(err, errRestarted):
+		if l.isOver() {
+			l.awaitDemand(ctx)
 			failures = 0
 			continue
+		}
+		before := l.Target().signature(ctx)
+		lasted, err := l.attempt(ctx)
+		switch wasUp := l.Status().State == Up; {
+		case ctx.Err() != nil || errors.Is(err, errRetargeted):
+			failures = 0
+		case errors.Is(err, errRestarted):
+			failures = 0
+			l.want()
+		case errors.Is(err, errUnused):
+			failures = 0
+			l.move(Idle, nil, time.Time{})
+		case wasUp && l.isOver(): // lost, and nobody misses it
+			failures = 0
+			l.move(Idle, err, time.Time{})
 		case lasted >= settled:
 			failures = 0
 			l.move(Waiting, err, l.now())
-			continue
+		default:
+			failures++
+			l.rest(ctx, err, failures, before)
 		}
-		failures++
-		l.rest(ctx, err, failures, before)
 	}
 	l.move(Down, nil, time.Time{})
 	return ctx.Err()
@@ -199,8 +221,9 @@ func (l *Link) rest(ctx context.Context, err error, failures int, before string)
 		l.move(state, err, time.Time{})
 	}
 	var look <-chan time.Time
-	if state != Waiting {
+	if state != Waiting { // who waits for a person or a file is not counted as a use
 		look = l.after(lookAgain)
+		l.want()
 	}
 	for {
 		select {
@@ -252,26 +275,33 @@ func (l *Link) Target() Target {
 }
 
 // Retarget makes the link connect to t from now on: a live connection is
-// closed, and the next one begins at once.
+// closed, and the next one begins at once, or when there is demand.
 func (l *Link) Retarget(t Target) {
 	l.mu.Lock()
 	l.target = t
 	clear(l.granted) // by another server, perhaps
 	l.mu.Unlock()
-	l.Restart()
+	l.breakOff(errRetargeted)
 }
 
 // Restart closes the connection, if there is one, and begins the next at once.
 func (l *Link) Restart() {
+	l.want()
+	l.breakOff(errRestarted)
+}
+
+// breakOff ends the running attempt because of why, or the wait for the next.
+func (l *Link) breakOff(why error) {
 	l.mu.Lock()
 	if l.interrupt != nil {
-		l.interrupt(errRestarted)
+		l.interrupt(why)
 	}
 	l.mu.Unlock()
 	l.Wake()
 }
 
-// Wake ends a wait between attempts early. It does nothing to a live link.
+// Wake ends a wait between attempts early. It does nothing to a live link, nor
+// to an idle one.
 func (l *Link) Wake() {
 	select {
 	case l.wake <- struct{}{}:

@@ -72,11 +72,18 @@ func sshdTarget(t *testing.T, d *sshtest.SSHD) link.Target {
 	return target(t, d.Addr, d.User, d.ClientKey, d.KnownHosts)
 }
 
-// serve runs a link until the test ends, and checks that nothing leaks.
+// serve runs a link until the test ends.
 func serve(t *testing.T, tg link.Target) (*link.Link, *recorder) {
+	t.Helper()
+	return serveWith(t, tg, func(*link.Link) {})
+}
+
+// serveWith does the same once prepare has set more of the link.
+func serveWith(t *testing.T, tg link.Target, prepare func(*link.Link)) (*link.Link, *recorder) {
 	t.Helper()
 	l, r := link.New(tg), &recorder{}
 	l.Events = r.add
+	prepare(l)
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan error, 1)
 	go func() { over <- l.Serve(ctx) }()

@@ -2,7 +2,9 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"sync"
@@ -254,7 +256,7 @@ func (c *conn) find(f forwarded) *listener {
 }
 
 // Accept returns the next connection; its RemoteAddr is the originator that the
-// server names.
+// server names. io.EOF says that the link is idle, and nothing is wrong.
 func (ln *listener) Accept() (net.Conn, error) {
 	for {
 		select {
@@ -265,7 +267,9 @@ func (ln *listener) Accept() (net.Conn, error) {
 			if err != nil {
 				continue // it went away while it waited, or the connection died: gone tells
 			}
-			return ln.conn.newStream(ch, requests, ln.Addr(), ln.origin(nc.ExtraData())), nil
+			s := ln.conn.newStream(ch, requests, ln.Addr(), ln.origin(nc.ExtraData()))
+			s.use = ln.conn.link.use()
+			return s, nil
 		}
 	}
 }
@@ -282,6 +286,9 @@ func (ln *listener) origin(payload []byte) net.Addr {
 func (ln *listener) closed() error {
 	select {
 	case <-ln.conn.dead:
+		if errors.Is(ln.conn.why, errUnused) {
+			return io.EOF
+		}
 		return fmt.Errorf("accept %s: %w", ln.Addr(), ln.conn.why)
 	default:
 		return net.ErrClosed

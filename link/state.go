@@ -13,13 +13,17 @@ import (
 // State is where a link stands.
 //
 //	         start                     steps 1-3 done
-//	down ───────────▶ connecting ──────────────────────▶ up
-//	 ▲                  ▲   │  │                          │ lost
-//	 │ stop             │   │  └─▶ blocked                │
-//	 │            timer │   ▼      (until a person, or    ▼
-//	 │           or file│   │       a file, mends it)     │
-//	 └──────────────── waiting (until t, why) ◀───────────┘
-//	                   refused (why; slow retry)
+//	down ───────────▶ connecting ──────────────────────▶ up ───────┐
+//	 ▲                ▲ ▲   │  │                          │ lost    │ unused for
+//	 │ stop           │ │   │  └─▶ blocked                │ in use  │ long enough,
+//	 │          timer │ │   ▼      (until a person, or    ▼         │ or lost unused
+//	 │        or file │ │   │       a file, mends it)     │         │
+//	 ├──────────────── waiting (until t, why) ◀───────────┘         │
+//	 │                │ refused (why; slow retry)                   │
+//	 │           used │  │ waiting, and nobody uses it              │
+//	 │                │  ▼                                          │
+//	 └──────────────── idle ◀───────────────────────────────────────┘
+//	                   (on demand alone; start leads here, too)
 type State string
 
 // The states of a link.
@@ -30,6 +34,7 @@ const (
 	Waiting    State = "waiting" // until RetryAt, because of Err
 	Blocked    State = "blocked" // until a person mends Err
 	Refused    State = "refused" // until RetryAt, or until the files that led to Err change
+	Idle       State = "idle"    // until somebody uses it; Err is why the last attempt failed
 )
 
 // Event is one step of a connection or one change of state.
@@ -47,10 +52,10 @@ type Event struct {
 type Status struct {
 	State      State
 	Since      time.Time
-	Err        error         // why it is waiting, blocked or refused
+	Err        error         // why it is waiting, blocked or refused, or was before it became idle
 	RetryAt    time.Time     // of waiting and refused
 	Reconnects int           // times it came up after the first
-	LastDown   Outage        // the last loss; zero if there was none
+	LastDown   Outage        // the last loss in use; zero if there was none
 	Peer       Peer          // of the live connection, zero unless up
 	RTT        time.Duration // of the last keepalive; 0 before the first
 }
@@ -60,6 +65,8 @@ type Outage struct {
 	From, To time.Time // To is zero while it lasts
 	Err      error
 }
+
+func (o Outage) lasts() bool { return !o.From.IsZero() && o.To.IsZero() }
 
 // Peer is what steps 1 to 3 found out about the live connection.
 type Peer struct {
@@ -98,12 +105,23 @@ func (l *Link) move(to State, err error, retryAt time.Time) {
 	l.mu.Lock()
 	from := l.status.State
 	s := &l.status
-	if from == Up && to != Up {
+	lost := from == Up && to != Up
+	if lost {
 		l.live, s.Peer = nil, Peer{}
-		s.LastDown = Outage{From: now, Err: err}
+		l.demand.wanted = l.demand.wanted || l.demand.uses > 0
 	}
-	if to != Connecting || from == Up || from == Down {
-		s.Err = err // connecting again keeps the reason of the wait before it
+	switch {
+	case lost && to != Idle:
+		s.LastDown = Outage{From: now, Err: err}
+	case to == Idle && s.LastDown.lasts():
+		s.LastDown.To = now // nobody misses it any more
+	}
+	switch {
+	case lost && to == Idle:
+		s.Err = nil
+	case (to == Connecting || to == Idle) && from != Up && from != Down: // the reason of the wait before is kept
+	default:
+		s.Err = err
 	}
 	if from != to {
 		s.Since = now
@@ -120,9 +138,10 @@ func (l *Link) move(to State, err error, retryAt time.Time) {
 func (l *Link) rise(c *conn) {
 	l.mu.Lock()
 	l.live = c
+	l.demand.wanted, l.demand.since = false, l.now()
 	s := &l.status
 	s.Peer = c.peer
-	if !s.LastDown.From.IsZero() {
+	if s.LastDown.lasts() {
 		s.Reconnects++
 		s.LastDown.To = l.now()
 	}

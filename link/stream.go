@@ -14,6 +14,7 @@ import (
 type stream struct {
 	ssh.Channel
 	conn          *conn
+	use           *use // of the link; nil where it does not count as one
 	local, remote net.Addr
 }
 
@@ -32,6 +33,18 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Close closes the channel, and ends its use of the link.
+func (s *stream) Close() error {
+	if s.use != nil {
+		s.use.end()
+	}
+	return s.Channel.Close()
+}
+
+// Disregard makes the stream count as no use of the link, not even as one that
+// has just ended.
+func (s *stream) Disregard() { s.use.disregard() }
 
 func (s *stream) LocalAddr() net.Addr  { return s.local }
 func (s *stream) RemoteAddr() net.Addr { return s.remote }
