@@ -75,6 +75,9 @@ func (h *hop) explain(ctx context.Context, err error) error {
 		return fault.New(fault.TooManyAuthFailures, step, "%s%s", fault.Clean(err.Error()), tried)
 	case isClosed(err):
 		return fault.New(fault.ClosedByServer, step, "the server closed the connection%s", tried)
+	case h.wire.err() != nil && errors.Is(err, h.wire.err()):
+		lost := fault.As(lostError(err))
+		return fault.New(lost.Code, step, "%s%s", lost.Message, tried)
 	case step == fault.Auth:
 		return fault.New(fault.AuthRejected, step, "%s%s", fault.Clean(err.Error()), tried)
 	default:

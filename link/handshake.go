@@ -103,8 +103,12 @@ func (h *hop) verify(_ string, _ net.Addr, key ssh.PublicKey) error {
 }
 
 // authenticate is the ssh.ClientAuthCallback. Only here, behind a verified host
-// key, are keys read and the agent asked.
+// key, are keys read and the agent asked. x/crypto calls it too when the
+// connection breaks under an attempt, as if that were the server's answer.
 func (h *hop) authenticate(ctx context.Context, c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if err := h.wire.err(); err != nil {
+		return nil, err
+	}
 	h.mu.Lock()
 	if h.login == nil {
 		h.step = fault.Auth
