@@ -130,21 +130,7 @@ func (c *Client) Trace(ctx context.Context, profile string, opts TraceOptions, t
 		return err
 	}
 	defer body.Close()
-	lines := json.NewDecoder(body)
-	for {
-		var line traceLine
-		err := lines.Decode(&line)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("trace %s: %w", profile, err)
-		case line.Problem != nil:
-			return line.Problem.err()
-		case line.Event != nil:
-			tell(*line.Event)
-		}
-	}
+	return readLines(body, "trace "+profile, tell)
 }
 
 // Check makes the daemon connect anew, and ask for each forward.

@@ -32,6 +32,11 @@ type Daemon interface {
 	// and closes the connection. What the connection fails with is in the result;
 	// the error is why nothing was tried.
 	Check(ctx context.Context, profile string) (CheckResult, error)
+	// Events tells what happened, oldest first, and with Follow what happens, one
+	// at a time and before it returns. Whoever is too slow for what happens is
+	// told how much was missed. It returns nil when nothing will follow, or
+	// ctx's error.
+	Events(ctx context.Context, opts EventOptions, tell func(Event)) error
 	// Act starts, stops or restarts a profile, or one forward of it where one is
 	// named. It returns when that is under way.
 	Act(ctx context.Context, action Action, profile, forward string) error

@@ -22,6 +22,7 @@ func (quiet) Act(context.Context, Action, string, string) error              { r
 func (quiet) Reload(context.Context, ReloadOptions) (ReloadResult, error)    { return ReloadResult{}, nil }
 func (quiet) Trace(context.Context, string, TraceOptions, func(Event)) error { return nil }
 func (quiet) Check(context.Context, string) (CheckResult, error)             { return CheckResult{}, nil }
+func (quiet) Events(context.Context, EventOptions, func(Event)) error        { return nil }
 
 // Whatever is asked: no panic, no fault of the server's, and each refusal is a
 // problem document; with an Origin nothing else ever comes.
@@ -33,6 +34,8 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/v1/prompts", "localhost:80", "", `{"id":"x","answers":["y"],"replace":true}`)
 	f.Add("POST", "/v1/secrets/x", "tunneld", "null", `{"secret":"y"}`)
 	f.Add("POST", "/v1/reload", "tunneld", "", `{"undo_after":"5m"}`)
+	f.Add("GET", "/v1/events?follow=1&since=12h", "tunneld", "", "")
+	f.Add("GET", "/v1/events?since=2026-11-22T10:00:00Z&x", "tunneld", "", "")
 	f.Add("PUT", "//v1/../status", "evil", "", "\x00")
 	f.Fuzz(func(t *testing.T, method, path, host, origin, body string) {
 		r, err := http.NewRequest(method, "http://tunneld/", strings.NewReader(body))
@@ -46,8 +49,7 @@ func FuzzRequest(f *testing.F) {
 		if origin != "" {
 			r.Header.Set("Origin", origin)
 		}
-		s := &server{daemon: quiet{}}
-		s.mux = s.newMux()
+		s := newServer(quiet{})
 		w := httptest.NewRecorder()
 		s.mux.ServeHTTP(deadlines{w}, r)
 		checkAnswer(t, w, origin != "")
@@ -73,3 +75,4 @@ func checkAnswer(t *testing.T, w *httptest.ResponseRecorder, browser bool) {
 type deadlines struct{ *httptest.ResponseRecorder }
 
 func (deadlines) SetWriteDeadline(time.Time) error { return nil }
+func (deadlines) SetReadDeadline(time.Time) error  { return nil }

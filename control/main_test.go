@@ -49,6 +49,7 @@ type fake struct {
 	listed         []control.Prompt
 	answered       func(control.Answer) error
 	traced         func(ctx context.Context, profile string, tell func(control.Event)) error
+	events         func(ctx context.Context, opts control.EventOptions, tell func(control.Event)) error
 
 	mu       sync.Mutex // guards what follows
 	secrets  map[string]string
@@ -96,6 +97,10 @@ func (f *fake) RemoveSecret(_ context.Context, name string) error {
 
 func (f *fake) Trace(ctx context.Context, profile string, _ control.TraceOptions, tell func(control.Event)) error {
 	return f.traced(ctx, profile, tell)
+}
+
+func (f *fake) Events(ctx context.Context, opts control.EventOptions, tell func(control.Event)) error {
+	return f.events(ctx, opts, tell)
 }
 
 // running is a served socket.

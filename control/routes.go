@@ -18,6 +18,9 @@ const (
 	quickLimit = 10 * time.Second // what only looks
 	actLimit   = 30 * time.Second // what changes something
 	traceLimit = 5 * time.Minute  // a connection through many hops
+
+	streamLimit = time.Minute // all the events that are kept
+	ownLimit    = 0           // the route has one of its own
 )
 
 // route is one request of the API.
@@ -30,6 +33,7 @@ type route struct {
 // routes is the whole API.
 var routes = []route{
 	{"GET /v1/status", quickLimit, (*server).status},
+	{"GET /v1/events", ownLimit, (*server).events},
 	{"GET /v1/prompts", quickLimit, (*server).prompts},
 	{"POST /v1/prompts", actLimit, (*server).answerPrompt},
 	{"POST /v1/secrets/{name}", actLimit, (*server).setSecret},
@@ -186,12 +190,6 @@ func (s *server) reload(w *response, r *http.Request) error {
 	return reply(w, result)
 }
 
-// traceLine is a line of a trace: an event, or at the end why it failed.
-type traceLine struct {
-	*Event
-	Problem *problem `json:"problem,omitempty"`
-}
-
 // trace streams the events as they happen. Before the first one a failure is a
 // problem document, as everywhere; later it is the last line.
 func (s *server) trace(w *response, r *http.Request) error {
@@ -201,10 +199,13 @@ func (s *server) trace(w *response, r *http.Request) error {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	if err := w.onlyEndCancels(); err != nil {
+		return err
+	}
 	var gone error
 	err := contained(func() error {
 		return s.daemon.Trace(ctx, r.PathValue("name"), opts, func(e Event) {
-			if gone = errors.Join(gone, sendLine(w, traceLine{Event: &e})); gone != nil {
+			if gone = errors.Join(gone, sendLine(w, streamLine{Event: &e})); gone != nil {
 				cancel() // nobody listens any more
 			}
 		})
@@ -215,7 +216,7 @@ func (s *server) trace(w *response, r *http.Request) error {
 	case err != nil && w.status != 0:
 		w.cause = err
 		_, p := problemOf(err)
-		return sendLine(w, traceLine{Problem: &p})
+		return sendLine(w, streamLine{Problem: &p})
 	case err == nil && w.status == 0:
 		w.WriteHeader(http.StatusOK)
 	}
@@ -223,6 +224,9 @@ func (s *server) trace(w *response, r *http.Request) error {
 }
 
 func (s *server) checkProfile(w *response, r *http.Request) error {
+	if err := w.onlyEndCancels(); err != nil {
+		return err
+	}
 	result, err := s.daemon.Check(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
@@ -240,7 +244,7 @@ func contained(call func() error) (err error) {
 // sendLine sends v as one line of JSON, at once.
 func sendLine(w *response, v any) error {
 	if w.status == 0 {
-		w.Header().Set("Content-Type", "application/jsonl")
+		w.Header().Set("Content-Type", linesType)
 	}
 	if err := encode(w, v); err != nil {
 		return err

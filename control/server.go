@@ -49,6 +49,14 @@ type server struct {
 	conns  sync.WaitGroup // one for every connection
 	places chan struct{}  // each connection holds one
 	ending <-chan struct{}
+
+	followers chan struct{} // each holds a place
+}
+
+func newServer(d Daemon) *server {
+	s := &server{daemon: d, places: make(chan struct{}, connections), followers: make(chan struct{}, followers)}
+	s.mux = s.newMux()
+	return s
 }
 
 // Serve answers the local API on l out of d until ctx ends. It closes l, and
@@ -56,8 +64,8 @@ type server struct {
 func Serve(ctx context.Context, l net.Listener, d Daemon, o Options) error {
 	serving, end := context.WithCancel(ctx)
 	defer end()
-	s := &server{daemon: d, served: o.Served, places: make(chan struct{}, connections), ending: serving.Done()}
-	s.mux = s.newMux()
+	s := newServer(d)
+	s.served, s.ending = o.Served, serving.Done()
 	h := &http.Server{
 		Handler:           s.mux,
 		ReadHeaderTimeout: headerLimit,
@@ -115,7 +123,7 @@ func (s *server) count(_ net.Conn, state http.ConnState) {
 // handler is the way of every request: limits, checks, the route, its errors.
 func (s *server) handler(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), rt.limit)
+		ctx, cancel := withLimit(r.Context(), rt.limit)
 		defer cancel()
 		r = r.WithContext(ctx)
 		r.Body = http.MaxBytesReader(w, r.Body, bodyBytes)

@@ -40,9 +40,9 @@ type Supervisor struct {
 	// Person, if not nil, answers what links ask, in this very process; nil
 	// means that questions wait for Answer.
 	Person identity.Asker
-	// Events, if not nil, hears what happens, one at a time. It must not call
+	// Noted, if not nil, hears what happens, one at a time. It must not call
 	// the supervisor.
-	Events func(control.Event)
+	Noted func(control.Event)
 	// Loaded, if not nil, is called after every load with what daemon.toml says.
 	Loaded func(profiles.Daemon)
 
@@ -52,6 +52,7 @@ type Supervisor struct {
 	started sync.Once
 	begun   sync.Once // the first load
 	journal journal
+	history *history
 	gate    gate // of the links
 	traces  gate // of the traces, which must not hold up a link
 	since   time.Time
@@ -84,7 +85,8 @@ func (s *Supervisor) init() {
 		s.edits = make(chan struct{}, 1)
 		s.over = make(chan struct{})
 		s.tunnels, s.downed = map[string]*tunnel{}, map[string]bool{}
-		s.journal.tell = s.Events
+		s.journal.tell = s.hear
+		s.history = newHistory(s.stateFolder(), s.journal.note)
 		s.since = time.Now()
 		s.Loader.Running = s.isRunning
 	})
@@ -99,6 +101,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	// What runs outlives ctx: it is drained first.
 	running, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	endHistory := s.startHistory()
 	s.load(running)
 	for {
 		select {
@@ -113,6 +116,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 			s.endTrial()
 			s.stopAll()
 			s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "stopped"})
+			endHistory()
 			return ctx.Err()
 		}
 	}

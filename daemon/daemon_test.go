@@ -54,7 +54,7 @@ func supervise(t *testing.T, files map[string]string) (*Supervisor, *events) {
 		}
 	}
 	told := &events{}
-	s := &Supervisor{Loader: &profiles.Loader{Dir: dir, State: filepath.Join(dir, "state"), Env: profiles.Environment{User: "ana"}}, Events: told.add}
+	s := &Supervisor{Loader: &profiles.Loader{Dir: dir, State: filepath.Join(dir, "state"), Env: profiles.Environment{User: "ana"}}, Noted: told.add}
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan error, 1)
 	go func() { over <- s.Serve(ctx) }()

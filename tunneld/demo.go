@@ -68,7 +68,7 @@ func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
 	}
 	s := &show{out: out, site: site, supervisor: &daemon.Supervisor{Version: version(), Loader: loader}}
 	if !once {
-		s.supervisor.Events = s.tell
+		s.supervisor.Noted = s.tell
 	}
 	ctx, end := context.WithCancel(ctx)
 	var work sync.WaitGroup

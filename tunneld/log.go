@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -14,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"tunneld/control"
-	"tunneld/fault"
 )
 
 // eventLog writes events with log/slog, one line each.
@@ -93,20 +90,6 @@ func (l *eventLog) handle(e control.Event) {
 		r.AddAttrs(slog.Int("repeats", e.Repeats))
 	}
 	_ = l.handler.Handle(context.Background(), r) // the queue never fails
-}
-
-// access logs a request to the API: what may change something, and what failed
-// in the daemon, is for everybody.
-func (l *eventLog) access(a control.Access) {
-	e := control.Event{Time: time.Now(), Level: control.Debug, Kind: "api", Message: "request"}
-	e.Detail = fmt.Sprintf("%s %s: %d, user %s, pid %d", a.Method, a.Path, a.Status, a.Peer.User, a.Peer.PID)
-	if a.Method != http.MethodGet {
-		e.Level = control.Info
-	}
-	if p := new(fault.Panic); errors.As(a.Err, &p) {
-		e.Level, e.Detail = control.Fault, e.Detail+"\n"+p.Error()+"\n"+string(p.Stack)
-	}
-	l.write(e)
 }
 
 func slogLevel(l control.Level) slog.Level {

@@ -49,7 +49,7 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 	collectLessOften()
 	log := newEventLog(os.Stderr)
 	defer log.close()
-	api, err := listenAPI(f, socket, log)
+	api, err := listenAPI(f, socket)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 		Version: version(),
 		Loader:  loader,
 		Account: account(),
-		Events:  log.write,
+		Noted:   log.write,
 		Loaded: func(d profiles.Daemon) {
 			log.configure(d.LogLevel, d.LogFormat)
 			api.open()
