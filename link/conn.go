@@ -27,11 +27,12 @@ type conn struct {
 	outgoing chan globalRequest
 	rotated  chan []byte // payloads of hostkeys-00@openssh.com; holds one
 
-	rtt  atomic.Int64 // of the last keepalive, in nanoseconds
-	dead chan struct{}
-	once sync.Once
-	why  error          // set before dead is closed
-	work sync.WaitGroup // every goroutine of the connection
+	rtt     atomic.Int64 // of the last keepalive, in nanoseconds
+	probing atomic.Bool  // a probe is under way
+	dead    chan struct{}
+	once    sync.Once
+	why     error          // set before dead is closed
+	work    sync.WaitGroup // every goroutine of the connection
 
 	mu        sync.Mutex // guards what follows
 	ended     bool       // no goroutine may start any more
@@ -250,15 +251,14 @@ func (c *conn) post(name string, payload []byte) {
 	}
 }
 
+// keepaliveRequest is one that OpenSSH's server refuses, which is an answer.
+const keepaliveRequest = "keepalive@openssh.com"
+
 // keepalive asks the server for a sign of life at every interval, and ends the
 // connection when nothing at all was received for Keepalive × (Misses + 1).
 // Any byte counts: an answer may queue behind a bulk transfer.
 func (c *conn) keepalive() {
-	interval, misses := c.target.Keepalive, c.target.KeepaliveMisses
-	if interval <= 0 {
-		interval = 15 * time.Second
-	}
-	limit := interval * time.Duration(misses+1)
+	interval, limit := c.target.keepalive(), c.target.silenceLimit()
 	var answer chan globalReply // of the keepalive that is under way
 	next := c.link.now().Add(interval)
 	for {
@@ -270,7 +270,7 @@ func (c *conn) keepalive() {
 		if answer == nil && !now.Before(next) {
 			answer = make(chan globalReply, 1)
 			select {
-			case c.outgoing <- globalRequest{name: "keepalive@openssh.com", wantReply: true, done: answer}:
+			case c.outgoing <- globalRequest{name: keepaliveRequest, wantReply: true, done: answer}:
 			default: // requests queue: their answers are signs of life too
 				answer = nil
 			}

@@ -71,6 +71,19 @@ func (t Target) hops() []Target {
 // name is the server as a person would write it: user@host:port.
 func (t Target) name() string { return t.User + "@" + t.address() }
 
+// keepalive is the interval of the keepalives.
+func (t Target) keepalive() time.Duration {
+	if t.Keepalive > 0 {
+		return t.Keepalive
+	}
+	return 15 * time.Second
+}
+
+// silenceLimit is how long a connection may be silent before it is lost.
+func (t Target) silenceLimit() time.Duration {
+	return t.keepalive() * time.Duration(t.KeepaliveMisses+1)
+}
+
 // connectTimeout is how long steps 1 to 3 may take.
 func (t Target) connectTimeout() time.Duration {
 	if t.ConnectTimeout > 0 {
@@ -105,7 +118,8 @@ type Link struct {
 
 	mu        sync.Mutex // guards what follows
 	target    Target
-	interrupt context.CancelCauseFunc // ends the running attempt; nil between attempts
+	interrupt context.CancelCauseFunc // ends the running attempt; nil before the first
+	dialling  bool                    // the attempt has not reached anybody yet
 	live      *conn                   // while up
 	status    Status
 	demand    demand
@@ -156,6 +170,7 @@ func (l *Link) Serve(ctx context.Context) error {
 		case wasUp && l.isOver(): // lost, and nobody misses it
 			failures = 0
 			l.move(Idle, err, time.Time{})
+		case errors.Is(err, errStale): // as often as the network changes
 		case lasted >= settled:
 			failures = 0
 			l.move(Waiting, err, l.now())
@@ -177,7 +192,7 @@ func (l *Link) attempt(ctx context.Context) (lasted time.Duration, err error) {
 	target := l.begin(end)
 	c, err := l.connect(ctx, target)
 	if err != nil {
-		if cause := context.Cause(ctx); errors.Is(cause, errRestarted) {
+		if cause := context.Cause(ctx); errors.Is(cause, errRestarted) || errors.Is(cause, errStale) {
 			return 0, cause
 		}
 		return 0, err
@@ -194,11 +209,11 @@ func (l *Link) begin(end context.CancelCauseFunc) Target {
 	target := l.target
 	l.interrupt = end
 	l.mu.Unlock()
+	l.move(Connecting, nil, time.Time{})
 	select {
-	case <-l.wake:
+	case <-l.wake: // meant the wait that is over
 	default:
 	}
-	l.move(Connecting, nil, time.Time{})
 	return target
 }
 

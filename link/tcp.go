@@ -23,6 +23,8 @@ func (h *hop) dialTCP(ctx context.Context, network, address string) (net.Conn, e
 	}
 	t := &dialTrace{hop: h, address: address}
 	defer t.over.Store(true)
+	h.link.setDialling(true)
+	defer h.link.setDialling(false)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{DNSDone: t.resolved, ConnectDone: t.connected})
 	return d.DialContext(ctx, network, address)
 }

@@ -50,6 +50,11 @@ func (w *wire) silent() time.Duration {
 	return w.now().Sub(w.start) - time.Duration(w.last.Load())
 }
 
+// receivedSince reports whether anything was received after t.
+func (w *wire) receivedSince(t time.Time) bool {
+	return time.Duration(w.last.Load()) > t.Sub(w.start)
+}
+
 // Read reads through the buffer.
 func (w *wire) Read(p []byte) (int, error) { return w.in.Read(p) }
 
