@@ -108,10 +108,14 @@ func (l *Link) Try(ctx context.Context, t Trial) (net.Conn, error) {
 
 // held waits up to hold for the link.
 func (l *Link) held(ctx context.Context, hold time.Duration) (*conn, error) {
+	if c, _, err := l.look(false); c != nil || err != nil {
+		return c, err
+	}
 	start := l.now()
 	waiting, cancel := context.WithTimeoutCause(ctx, hold, errHold)
 	defer cancel()
 	c, err := l.await(waiting, false)
+	tellHeld(ctx, l.now().Sub(start))
 	if errors.Is(err, errHold) {
 		why := ""
 		if e := l.Status().Err; e != nil {

@@ -189,14 +189,9 @@ func stepOf(err error) fault.Step {
 // waiting), and else gets the reason why there is none.
 func (l *Link) await(ctx context.Context, patient bool) (*conn, error) {
 	for {
-		l.mu.Lock()
-		live, changed, status := l.live, l.changed, l.status
-		l.mu.Unlock()
-		if live != nil && status.State == Up && !live.isDead() {
-			return live, nil
-		}
-		if !patient && status.isStuck() {
-			return nil, unavailable(status)
+		live, changed, err := l.look(patient)
+		if live != nil || err != nil {
+			return live, err
 		}
 		select {
 		case <-changed:
@@ -204,6 +199,20 @@ func (l *Link) await(ctx context.Context, patient bool) (*conn, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// look returns the live connection, or why it is of no use to wait for one, or
+// else what is closed when there is more to see.
+func (l *Link) look(patient bool) (live *conn, changed <-chan struct{}, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.live != nil && l.status.State == Up && !l.live.isDead():
+		return l.live, nil, nil
+	case !patient && l.status.isStuck():
+		return nil, nil, unavailable(l.status)
+	}
+	return nil, l.changed, nil
 }
 
 // isStuck reports that waiting for the link is of no use. One that was never
