@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"tunneld/fault"
@@ -14,6 +15,8 @@ import (
 type Daemon interface {
 	// Status returns the status document.
 	Status() Status
+	// Metrics answers a scrape: GET of Prometheus' text format.
+	Metrics() http.Handler
 	// Prompts returns what waits for a person.
 	Prompts() []Prompt
 	// Answer takes a person's answers to a prompt. It returns when they are

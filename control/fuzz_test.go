@@ -14,6 +14,7 @@ import (
 type quiet struct{}
 
 func (quiet) Status() Status                                                 { return Status{} }
+func (quiet) Metrics() http.Handler                                          { return http.HandlerFunc(sayNothing) }
 func (quiet) Prompts() []Prompt                                              { return nil }
 func (quiet) Answer(context.Context, Answer) error                           { return nil }
 func (quiet) SetSecret(context.Context, string, []byte) error                { return nil }
@@ -23,6 +24,8 @@ func (quiet) Reload(context.Context, ReloadOptions) (ReloadResult, error)    { r
 func (quiet) Trace(context.Context, string, TraceOptions, func(Event)) error { return nil }
 func (quiet) Check(context.Context, string) (CheckResult, error)             { return CheckResult{}, nil }
 func (quiet) Events(context.Context, EventOptions, func(Event)) error        { return nil }
+
+func sayNothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 
 // Whatever is asked: no panic, no fault of the server's, and each refusal is a
 // problem document; with an Origin nothing else ever comes.

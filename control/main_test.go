@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -59,6 +61,7 @@ type fake struct {
 }
 
 func (f *fake) Status() control.Status                           { return f.status }
+func (f *fake) Metrics() http.Handler                            { return http.HandlerFunc(scrape) }
 func (f *fake) Prompts() []control.Prompt                        { return f.listed }
 func (f *fake) Answer(_ context.Context, a control.Answer) error { return f.answered(a) }
 func (f *fake) Act(_ context.Context, action control.Action, profile, forward string) error {
@@ -75,6 +78,12 @@ func (f *fake) Reload(_ context.Context, o control.ReloadOptions) (control.Reloa
 		Changes:  []control.Change{{Verb: "start_forward", Profile: "work", Forward: "db"}},
 		Problems: []control.Problem{{File: "profiles/lab.toml", Line: 7, Column: 1, Message: "unknown key"}},
 	}, nil
+}
+
+// scrape answers as a daemon's metrics do.
+func scrape(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	io.WriteString(w, "tunneld_link_up{profile=\"work\"} 1\n")
 }
 
 func (f *fake) SetSecret(ctx context.Context, name string, secret []byte) error {

@@ -34,6 +34,7 @@ type route struct {
 var routes = []route{
 	{"GET /v1/status", quickLimit, (*server).status},
 	{"GET /v1/events", ownLimit, (*server).events},
+	{"GET /metrics", quickLimit, (*server).metrics},
 	{"GET /v1/prompts", quickLimit, (*server).prompts},
 	{"POST /v1/prompts", actLimit, (*server).answerPrompt},
 	{"POST /v1/secrets/{name}", actLimit, (*server).setSecret},
@@ -93,6 +94,11 @@ func (s *server) unknown(w *response, r *http.Request) error {
 }
 
 func (s *server) status(w *response, _ *http.Request) error { return reply(w, s.daemon.Status()) }
+
+func (s *server) metrics(w *response, r *http.Request) error {
+	s.daemon.Metrics().ServeHTTP(w, r)
+	return nil
+}
 
 func (s *server) prompts(w *response, _ *http.Request) error {
 	prompts := append([]Prompt{}, s.daemon.Prompts()...)

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -55,10 +56,13 @@ type Supervisor struct {
 	history *history
 	gate    gate // of the links
 	traces  gate // of the traces, which must not hold up a link
+	ledger  *ledger
+	metrics http.Handler
 	since   time.Time
 
 	// What follows is Serve's goroutine's alone.
 	watching *watching       // nil while nobody watches the folder
+	scraped  *scraped        // nil while metrics has no address
 	told     []control.Event // what is wrong with the files, as it was told
 	lately   edit            // what the watch took
 	trial    *trial          // nil unless the changes are on trial
@@ -88,6 +92,7 @@ func (s *Supervisor) init() {
 		s.journal.tell = s.hear
 		s.history = newHistory(s.stateFolder(), s.journal.note)
 		s.since = time.Now()
+		s.ledger, s.metrics = newLedger(), s.newMetrics()
 		s.Loader.Running = s.isRunning
 	})
 }
@@ -113,6 +118,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 			s.undo(running)
 		case <-ctx.Done():
 			s.unwatch()
+			s.setMetrics(profiles.Address{})
 			s.endTrial()
 			s.stopAll()
 			s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "stopped"})
@@ -152,6 +158,7 @@ func (s *Supervisor) ask(ctx context.Context, work func(running context.Context)
 func (s *Supervisor) load(ctx context.Context) control.ReloadResult {
 	set, problems, err := s.read()
 	if err != nil { // what runs goes on; the next reload may do better
+		s.ledger.loaded(false)
 		s.journal.note(control.Event{Kind: "daemon", Level: control.Fault, Message: "internal error", Detail: panicText(err)})
 		return reloadResult(nil, problems)
 	}
@@ -165,15 +172,25 @@ func (s *Supervisor) load(ctx context.Context) control.ReloadResult {
 	changes := profiles.Diff(before, set)
 	s.set, s.problems = set, problems
 	s.mu.Unlock()
+	s.ledger.keep(set)
+	s.ledger.loaded(!hasFault(problems))
 	s.tellMended(before, set)
 	s.tellProblems(set, problems)
 	s.apply(ctx, set, changes)
 	s.setWatch(d.Watch)
+	s.setMetrics(d.Metrics)
 	return reloadResult(changes, problems)
 }
 
 func (s *Supervisor) tellStart() {
 	s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "started", Detail: s.Loader.Dir})
+}
+
+// current returns the profiles that are in force.
+func (s *Supervisor) current() profiles.Set {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set
 }
 
 // read reads the folder; a panic in a parser is an error.
@@ -246,7 +263,7 @@ func (s *Supervisor) start(ctx context.Context, p profiles.Profile) {
 
 // house is what a new tunnel shares with the others.
 func (s *Supervisor) house() house {
-	return house{me: s.account(), journal: &s.journal, gate: &s.gate, person: s.Person, linkOf: s.linkOf, isUp: s.wakeDependants}
+	return house{me: s.account(), journal: &s.journal, ledger: s.ledger, gate: &s.gate, person: s.Person, linkOf: s.linkOf, isUp: s.wakeDependants}
 }
 
 // wakeDependants makes the links try at once whose way goes through a profile

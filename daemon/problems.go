@@ -20,6 +20,11 @@ func (s *Supervisor) tellProblems(set profiles.Set, problems []profiles.Problem)
 	s.told = now
 }
 
+// hasFault reports whether any problem is more than a warning.
+func hasFault(problems []profiles.Problem) bool {
+	return slices.ContainsFunc(problems, func(p profiles.Problem) bool { return !p.Warning })
+}
+
 // complaints returns what there is to tell about the files.
 func (s *Supervisor) complaints(set profiles.Set, problems []profiles.Problem) []control.Event {
 	var all []control.Event

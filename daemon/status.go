@@ -35,11 +35,14 @@ func (s *Supervisor) Status() control.Status {
 	return doc
 }
 
+// disabled is the state of a profile whose file says enabled = false.
+const disabled = "disabled"
+
 // profileStatus describes a profile; t is nil where it does not run.
 func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
 	out := control.Profile{Name: p.Name, State: string(link.Down), Server: serverName(p), Forwards: []control.Forward{}}
 	if !p.Enabled {
-		out.State = "disabled"
+		out.State = disabled
 	}
 	var forwards map[string]*running
 	if t != nil {
@@ -89,10 +92,9 @@ func observeForward(out *control.Forward, profile string, kind profiles.Kind, f 
 	out.Error = wireError(profile, status.Err, status.Since)
 	out.Active, out.Total, out.Failed = stats.Active, stats.Total, stats.Failed
 	out.Failures = stats.Failures
-	out.BytesToServer, out.BytesFromServer = stats.ToTarget, stats.ToOrigin
+	out.BytesToServer, out.BytesFromServer = towards(kind, stats)
 	out.RateToServer, out.RateFromServer = stats.ToTargetRate, stats.ToOriginRate
 	if kind == profiles.Remote { // its clients are on the server's side
-		out.BytesToServer, out.BytesFromServer = stats.ToOrigin, stats.ToTarget
 		out.RateToServer, out.RateFromServer = stats.ToOriginRate, stats.ToTargetRate
 	}
 }

@@ -24,6 +24,7 @@ type Account struct {
 type house struct {
 	me      Account
 	journal *journal
+	ledger  *ledger
 	gate    *gate
 	person  identity.Asker                  // who sits at this process, or nil
 	linkOf  func(profile string) *link.Link // the running link of another profile, or nil
@@ -43,6 +44,7 @@ type tunnel struct {
 	over    chan struct{} // closed when everything is over
 	stopped sync.Once
 	desk    desk
+	returns comebacks // hear's alone
 
 	mu       sync.Mutex // guards what follows
 	profile  profiles.Profile
@@ -79,6 +81,9 @@ func (t *tunnel) hear(e link.Event) {
 		t.desk.leave()
 	}
 	t.journal.link(t.name, e)
+	if code, back := t.returns.hear(e); back {
+		t.house.ledger.reconnected(t.name, code)
+	}
 	if e.State == link.Up {
 		t.againRemote()
 		if t.house.isUp != nil {
@@ -129,6 +134,7 @@ func (t *tunnel) startForward(p profiles.Profile, name string) {
 		t.profile = p
 		t.forwards[name] = r
 		t.mu.Unlock()
+		t.house.ledger.begin(t.name, r)
 		t.work.Add(1)
 		go t.serveForward(ctx, r)
 	}
@@ -137,6 +143,7 @@ func (t *tunnel) startForward(p profiles.Profile, name string) {
 func (t *tunnel) serveForward(ctx context.Context, r *running) {
 	defer t.work.Done()
 	defer close(r.over)
+	defer t.house.ledger.end(t.name, r)
 	for ctx.Err() == nil {
 		err := guarded(ctx, r.Serve)
 		if err == nil {

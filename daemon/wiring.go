@@ -146,18 +146,23 @@ func (t *tunnel) dialThere(spec profiles.Forward) dialFunc {
 	there := spec.Target
 	if there.Network == profiles.Unix {
 		return func(ctx context.Context, _ net.Addr) (net.Conn, error) {
-			return t.link.DialUnix(ctx, there.Path, spec.Hold)
+			return t.link.DialUnix(t.countHolds(ctx, spec), there.Path, spec.Hold)
 		}
 	}
 	return func(ctx context.Context, origin net.Addr) (net.Conn, error) {
-		return t.link.Dial(ctx, there.Host, there.Port, origin, spec.Hold)
+		return t.link.Dial(t.countHolds(ctx, spec), there.Host, there.Port, origin, spec.Hold)
 	}
 }
 
 func (t *tunnel) dialAnywhereThere(spec profiles.Forward) dialToFunc {
 	return func(ctx context.Context, host string, port int, origin net.Addr) (net.Conn, error) {
-		return t.link.Dial(ctx, host, port, origin, spec.Hold)
+		return t.link.Dial(t.countHolds(ctx, spec), host, port, origin, spec.Hold)
 	}
+}
+
+// countHolds counts for a forward how long its dials wait for the link.
+func (t *tunnel) countHolds(ctx context.Context, spec profiles.Forward) context.Context {
+	return link.WithHeld(ctx, func(waited time.Duration) { t.house.ledger.held(t.name, spec.Name, waited) })
 }
 
 // retry is the wait before the nth listen in a row that failed.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tunneld/daemon"
 	"tunneld/fault"
 	"tunneld/profiles"
 )
@@ -24,7 +25,7 @@ func TestReadmeTables(t *testing.T) {
 	text := read(t, readme)
 	want := text
 	for name, part := range map[string]string{
-		"codes": codes(), "profile keys": profileKeys(t), "daemon keys": daemonKeys(t), "later keys": laterKeys(t),
+		"codes": codes(), "profile keys": profileKeys(t), "daemon keys": daemonKeys(t), "later keys": laterKeys(t), "metrics": metrics(),
 	} {
 		want = replacePart(t, want, name, part)
 	}
@@ -92,6 +93,16 @@ func codeCells(e fault.Entry) []string {
 	}
 	state := map[fault.Reaction]string{fault.Retry: "waiting", fault.Refuse: "refused", fault.Ask: "blocked"}[e.Reaction]
 	return []string{code(string(e.Code)), state, e.Hint}
+}
+
+// metrics is the table of what a daemon exports.
+func metrics() string {
+	var b strings.Builder
+	b.WriteString("\n" + row("Metric", "Labels", "") + row("---", "---", "---"))
+	for _, m := range daemon.MetricTable() {
+		b.WriteString(row(code(m.Name), strings.Join(m.Labels, ", "), m.Help))
+	}
+	return b.String() + "\n"
 }
 
 // profileKeys is the table of the keys that work.

@@ -5,7 +5,7 @@ type Daemon struct {
 	LogLevel  string   `toml:"log_level" default:"info" enum:"debug|info|warn|error"`
 	LogFormat string   `toml:"log_format" default:"auto" enum:"auto|text|json"`
 	Watch     bool     `toml:"watch" default:"true"`
-	Metrics   string   `toml:"metrics" format:"endpoint" now:""`
+	Metrics   Address  `toml:"metrics" format:"endpoint"`
 	Socket    string   `toml:"socket" format:"file"`
 	Defaults  Defaults `toml:"defaults"`
 }

@@ -73,9 +73,6 @@ func checkFormat(name, s string) error {
 		if _, err := netip.ParseAddr(s); err != nil {
 			return fmt.Errorf("%q is not an IP address", s)
 		}
-	case "endpoint":
-		_, err := ParseAddress(s)
-		return err
 	case "fingerprint":
 		if !validFingerprint.MatchString(s) {
 			return withHint("`ssh-keygen -lf FILE` prints it, as SHA256:...", "%q is not a fingerprint", s)

@@ -157,6 +157,9 @@ func (r *reader) stringMap(f field, n *node, v reflect.Value, key string) {
 // address decodes a port or a string. Words and paths of the other side are
 // sent as they are; a socket here may be written with ~ or relative.
 func (r *reader) address(f field, n *node, v reflect.Value, key string) {
+	if n.value == "" && !f.required {
+		return // none
+	}
 	a, err := r.parseAddress(n)
 	if err == nil {
 		a, err = r.judgeAddress(f, a, key)
@@ -191,6 +194,10 @@ func (r *reader) judgeAddress(f field, a Address, key string) (Address, error) {
 	listen := f.key == "listen"
 	here := listen != remote
 	switch {
+	case f.format == "endpoint" && a.Network != TCP:
+		return a, errors.New("want a port or host:port")
+	case f.format == "endpoint" && a.Port == 0:
+		return a, errors.New("port 0 would be another one each time")
 	case a.Network == Socks && (listen || !remote):
 		return a, withHint("want a port, host:port or unix:PATH", "socks is a target of remote forwards alone")
 	case a.Network == TCP && a.Port == 0 && !(listen && remote):

@@ -225,3 +225,24 @@ func TestShowHidesProxyPassword(t *testing.T) {
 		t.Errorf("the proxy is %s", p.Server.Proxy)
 	}
 }
+
+// daemon.toml's metrics is an address of this machine: a bare port is loopback.
+func TestMetricsAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		`""`: "", "9464": "localhost:9464", `"9464"`: "localhost:9464", `"127.0.0.1:9464"`: "127.0.0.1:9464", `"[::]:9464"`: "[::]:9464", `"box:9464"`: "box:9464",
+		`0`: "a problem", `"0"`: "a problem", `":9464"`: "a problem", `"unix:x"`: "a problem", `"socks"`: "a problem", `true`: "a problem", `70000`: "a problem",
+	} {
+		set, problems := folder(t, map[string]string{"daemon.toml": "metrics = " + text}).Load()
+		d, _ := set.Daemon()
+		got := d.Metrics.String()
+		if len(problems) > 0 {
+			got = "a problem"
+			if problems[0].Key != "metrics" {
+				t.Errorf("%s: %v", text, problems)
+			}
+		}
+		if got != want {
+			t.Errorf("metrics = %s: %q, want %q", text, got, want)
+		}
+	}
+}
