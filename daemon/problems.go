@@ -3,6 +3,7 @@ package daemon
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"tunneld/control"
 	"tunneld/profiles"
@@ -29,7 +30,7 @@ func hasFault(problems []profiles.Problem) bool {
 func (s *Supervisor) complaints(set profiles.Set, problems []profiles.Problem) []control.Event {
 	var all []control.Event
 	for _, p := range problems {
-		e := control.Event{Kind: "profile", Level: control.Fault, Code: badProfile, Message: "problem in a profile", Detail: p.Error(), Hint: p.Hint}
+		e := control.Event{Kind: "profile", Level: control.Fault, Profile: profileOf(p.File), Code: badProfile, Message: "problem in a profile", Detail: p.Error(), Hint: p.Hint}
 		if p.Warning {
 			e.Level, e.Code, e.Message = control.Warn, "", "warning about a profile"
 		}
@@ -44,6 +45,14 @@ func (s *Supervisor) complaints(set profiles.Set, problems []profiles.Problem) [
 		}
 	}
 	return all
+}
+
+// profileOf is the profile that a file is for, or "".
+func profileOf(file string) string {
+	if name, ok := strings.CutPrefix(file, "profiles/"); ok {
+		return strings.TrimSuffix(name, ".toml")
+	}
+	return ""
 }
 
 // tellMended tells which files are in force again, since that may be all that a

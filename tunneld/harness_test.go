@@ -96,7 +96,13 @@ func (p *process) profile(name, text string) { p.write("profiles/"+name+".toml",
 
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(program, "run", "--config", p.dir)
+	p.startAs(exec.Command(program, "run", "--config", p.dir))
+}
+
+// startAs runs the daemon by a command that becomes it.
+func (p *process) startAs(cmd *exec.Cmd) {
+	p.t.Helper()
+	p.cmd = cmd
 	p.cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK=", "GORACE=halt_on_error=1")
 	out, err := p.cmd.StderrPipe()
 	if err != nil {
