@@ -107,6 +107,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	running, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	endHistory := s.startHistory()
+	machine := s.watchMachine(ctx)
 	s.load(running)
 	for {
 		select {
@@ -121,6 +122,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 			s.setMetrics(profiles.Address{})
 			s.endTrial()
 			s.stopAll()
+			<-machine
 			s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "stopped"})
 			endHistory()
 			return ctx.Err()
