@@ -6,6 +6,7 @@
 //	line.Freeze()                         // bytes stop, sockets stay open
 //	d.KillConnections()                   // as a server that crashes
 //	echo := sshtest.Echo(t)               // something to reach through it
+//	x := sshtest.StartXvfb(t)             // a real X server with a cookie
 //	sshtest.Eventually(t, time.Minute, "link is up", link.Up)
 //
 // [Serve] runs the in-process server of package sshserver instead, where a
