@@ -30,6 +30,8 @@ func newAct(g *globals, action control.Action) *cobra.Command {
 		Long:    actTexts[action][1] + "\nA pattern such as 'lab-*' or 'work/db-*' stands for all that it matches.",
 		Example: fmt.Sprintf("  tunneld %s work\n  tunneld %s work/db\n  tunneld %s 'lab-*'", action, action, action),
 		Args:    usage(cobra.MinimumNArgs(1)),
+
+		ValidArgsFunction: g.completeTargets,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := g.connect(c.Context())
 			if err != nil {

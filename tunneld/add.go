@@ -19,6 +19,8 @@ func newAdd(g *globals) *cobra.Command {
 			"LISTEN and TARGET are host:port, or a port of localhost; a dynamic forward has no target.",
 		Example: "  tunneld add work local 5432 db.internal:5432 --name db\n  tunneld add work remote 8080 3000\n  tunneld add work dynamic 1080",
 		Args:    usage(cobra.RangeArgs(3, 4)),
+
+		ValidArgsFunction: g.completeAdd,
 		RunE: func(c *cobra.Command, args []string) error {
 			f, err := forwardOf(args[1], args[2], strings.Join(args[3:], ""))
 			if err != nil {
@@ -68,6 +70,8 @@ func newRemove(g *globals) *cobra.Command {
 			"Connections that are open through it are cut.",
 		Example: "  tunneld remove work/db",
 		Args:    usage(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: g.completeForward,
 		RunE: func(c *cobra.Command, args []string) error {
 			w, err := g.writer(c)
 			if err != nil {

@@ -24,7 +24,8 @@ func newCheck(g *globals) *cobra.Command {
 			"With --connect each good profile is tried, too: a fresh connection, and on it every forward. A local one has the server open its target,\n" +
 			"a remote one has it listen on a port of its choice; both are given up at once, and what runs is not touched.\n" +
 			"The daemon connects where one answers that knows the profile, else this command does. Profiles that are disabled are tried when they are named.",
-		Example: "  tunneld check\n  tunneld check --show work\n  tunneld check --connect work\n  tunneld check ./new.toml",
+		Example:           "  tunneld check\n  tunneld check --show work\n  tunneld check --connect work\n  tunneld check ./new.toml",
+		ValidArgsFunction: g.completeProfilesOrFiles,
 		RunE: func(c *cobra.Command, args []string) error {
 			k.out = c.OutOrStdout()
 			return k.run(c.Context(), args)

@@ -29,6 +29,8 @@ func newEdit(g *globals) *cobra.Command {
 			"problem. Else the problems are shown and the copy can be edited again. An editor that returns at once must be told to wait: EDITOR='code --wait'.",
 		Example: "  tunneld edit work\n  EDITOR=nano tunneld edit work",
 		Args:    usage(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
 			w, err := g.writer(c)
 			if err != nil {

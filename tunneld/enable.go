@@ -36,12 +36,14 @@ func newSwitch(g *globals, verb string, on bool, short, long string) *cobra.Comm
 		Long:    long + "\nA pattern such as 'lab-*' or 'work/db-*' stands for all that it matches. Everything else in the files stays as it is.",
 		Example: fmt.Sprintf("  tunneld %s work\n  tunneld %s work/db\n  tunneld %s 'lab-*'", verb, verb, verb),
 		Args:    usage(cobra.MinimumNArgs(1)),
+
+		ValidArgsFunction: g.completeTargets,
 		RunE: func(c *cobra.Command, args []string) error {
 			w, err := g.writer(c)
 			if err != nil {
 				return err
 			}
-			targets, err := targetsOf(w.inventory(), args)
+			targets, err := targetsOf(control.Status{Profiles: inventory(w.loader)}, args)
 			if err != nil {
 				return hinted{err, "tunneld check --show lists profiles and forwards"}
 			}
@@ -74,22 +76,6 @@ func (g *globals) writer(c *cobra.Command) (*writer, error) {
 	}
 	loader.ReadOnly = true
 	return &writer{globals: g, folders: f, loader: loader, out: c.OutOrStdout()}, nil
-}
-
-// inventory is the names in the files, as a daemon would tell them. A bad file
-// has a name too, and then no forwards.
-func (w *writer) inventory() (s control.Status) {
-	set, _ := w.loader.Load()
-	files, _ := filepath.Glob(w.loader.File("*")) // the pattern is good
-	for _, file := range files {
-		p := control.Profile{Name: strings.TrimSuffix(filepath.Base(file), ".toml")}
-		good, _ := set.Profile(p.Name)
-		for _, f := range good.Forwards {
-			p.Forwards = append(p.Forwards, control.Forward{Name: f.Name})
-		}
-		s.Profiles = append(s.Profiles, p)
-	}
-	return s
 }
 
 // apply edits a profile, and prints its path the first time.

@@ -28,6 +28,7 @@ func (g *globals) register(root *cobra.Command) {
 	flags.StringVar(&g.config, "config", "", "use the profiles of this `folder` (TUNNELD_CONFIG)")
 	flags.StringVar(&g.socket, "socket", "", "the daemon's socket or pipe is this `path` (TUNNELD_SOCKET)")
 	root.MarkFlagsMutuallyExclusive("system", "user")
+	_, _ = root.MarkPersistentFlagDirname("config"), root.RegisterFlagCompletionFunc("socket", anyFile) // they are there
 }
 
 // folders are where profiles are read and state is kept.

@@ -37,8 +37,10 @@ func newInit(g *globals) *cobra.Command {
 			return in.run(c.Context())
 		},
 	}
+	c.ValidArgsFunction = g.completeProfile
 	flags := c.Flags()
 	flags.StringArrayVar(&in.template.Keys, "key", nil, "log in with this private key `file`; may come again")
+	_ = c.RegisterFlagCompletionFunc("key", anyFile) // it is there
 	flags.StringArrayVar(&in.local, "forward", nil, "a local forward, `LISTEN:HOST:PORT` as ssh -L has it; may come again")
 	flags.StringArrayVar(&in.remote, "remote", nil, "a remote forward, `LISTEN:HOST:PORT` as ssh -R has it; may come again")
 	flags.StringArrayVar(&in.dynamic, "dynamic", nil, "a dynamic forward, `LISTEN` as ssh -D has it; may come again")

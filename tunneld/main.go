@@ -85,8 +85,16 @@ func newRoot() *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	g.register(root)
-	root.AddCommand(newRun(g), newStatus(g), newAct(g, control.Up), newAct(g, control.Down), newAct(g, control.Restart), newReload(g), newEvents(g), newCheck(g), newTrace(g), newUnlock(g), newTrust(g), newSecret(g), newInit(g), newAdd(g), newRemove(g), newEnable(g), newDisable(g), newEdit(g), newImport(g), newDemo(), newVersion())
+	root.AddCommand(
+		newRun(g), newStatus(g), newEvents(g),
+		newAct(g, control.Up), newAct(g, control.Down), newAct(g, control.Restart), newReload(g),
+		newCheck(g), newTrace(g),
+		newUnlock(g), newTrust(g), newSecret(g),
+		newInit(g), newAdd(g), newRemove(g), newEnable(g), newDisable(g), newEdit(g), newImport(g),
+		newDemo(), newCompletion(), newVersion(),
+	)
 	return root
 }
 

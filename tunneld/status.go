@@ -25,6 +25,8 @@ func newStatus(g *globals) *cobra.Command {
 			"The exit status is 3 when something that should be up is not, and 4 when no daemon answers. With --wait it looks again until all is up.",
 		Example: "  tunneld status\n  tunneld status work --json\n  tunneld status --wait 30s",
 		Args:    usage(cobra.MaximumNArgs(1)),
+
+		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := g.connect(c.Context())
 			if err != nil {

@@ -27,6 +27,8 @@ func newTrace(g *globals) *cobra.Command {
 			"What runs is not touched. The daemon makes the connection where one answers that knows the profile, else this command does.",
 		Example: "  tunneld trace work\n  tunneld trace work --forwards\n  tunneld trace work --json",
 		Args:    usage(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
 			t := &tracer{out: c.OutOrStdout(), json: asJSON, start: time.Now()}
 			return t.run(c.Context(), g, args[0], control.TraceOptions{Forwards: forwards})

@@ -22,6 +22,8 @@ func newTrust(g *globals) *cobra.Command {
 			"A changed key is accepted only with --replace and --fingerprint, as it was compared with the administrator.",
 		Example: "  tunneld trust work\n  tunneld trust work --fingerprint SHA256:...\n  tunneld trust work --replace --fingerprint SHA256:...",
 		Args:    usage(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := g.connect(c.Context())
 			if err != nil {

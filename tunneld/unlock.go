@@ -28,6 +28,8 @@ func newUnlock(g *globals) *cobra.Command {
 			"The answer goes to the daemon, which starts a fresh attempt; what the server asks beyond that is asked here too.",
 		Example: "  tunneld unlock work\n  pass show work | tunneld unlock work --stdin",
 		Args:    usage(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := g.connect(c.Context())
 			if err != nil {
