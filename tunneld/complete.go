@@ -73,6 +73,14 @@ func (g *globals) completeTargets(c *cobra.Command, args []string, typed string)
 	return completing(typed, args, append(profileNames(all), forwardNames(all, typed)...)), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeTarget is completeTargets for one alone.
+func (g *globals) completeTarget(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return g.completeTargets(c, args, typed)
+}
+
 // completeForward completes the first argument, a forward of a profile.
 func (g *globals) completeForward(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {

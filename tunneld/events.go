@@ -30,6 +30,8 @@ func newEvents(g *globals) *cobra.Command {
 			"With --follow it goes on with what happens, until Ctrl-C. Without a daemon, what the last one left in its state folder is shown.",
 		Example: "  tunneld events\n  tunneld events work --since 30m\n  tunneld events work/db --follow\n  tunneld events --since 2026-11-22T10:00:00Z --json",
 		Args:    usage(cobra.MaximumNArgs(1)),
+
+		ValidArgsFunction: g.completeTarget,
 		RunE: func(c *cobra.Command, args []string) error {
 			l.out, l.notes = c.OutOrStdout(), c.ErrOrStderr()
 			if err := l.choose(since, args); err != nil {
