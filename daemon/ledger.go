@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tunneld/fault"
 	"tunneld/forward"
 	"tunneld/link"
 	"tunneld/profiles"
@@ -67,7 +68,7 @@ func (l *ledger) keep(set profiles.Set) {
 	for p := range set.All() {
 		old := before[p.Name]
 		if old == nil {
-			old = &profileCounts{reconnects: map[string]uint64{}}
+			old = &profileCounts{reconnects: zeros(fault.ClosedByServer, fault.KeepaliveLost, fault.NetworkChanged)}
 		}
 		l.profiles[p.Name] = &profileCounts{old.reconnects, keepForwards(old.forwards, p)}
 	}
@@ -83,9 +84,27 @@ func (l *ledger) keep(set profiles.Set) {
 func keepForwards(before map[string]*forwardCounts, p profiles.Profile) map[string]*forwardCounts {
 	after := map[string]*forwardCounts{}
 	for _, f := range p.Forwards {
-		after[f.Name] = cmp.Or(before[f.Name], &forwardCounts{over: traffic{failures: map[string]uint64{}}})
+		after[f.Name] = cmp.Or(before[f.Name], newForwardCounts(f.Kind))
 	}
 	return after
+}
+
+func newForwardCounts(kind profiles.Kind) *forwardCounts {
+	failures := zeros(fault.TargetRefused, fault.TargetTimeout)
+	if kind != profiles.Remote {
+		failures = zeros(fault.TargetRefused, fault.TargetTimeout, fault.TargetDenied, fault.HoldExpired)
+	}
+	return &forwardCounts{over: traffic{failures: failures}}
+}
+
+// zeros has the usual codes from the start: Prometheus' rates do not see the
+// first of what begins as 1.
+func zeros(codes ...fault.Code) map[string]uint64 {
+	counts := map[string]uint64{}
+	for _, c := range codes {
+		counts[string(c)] = 0
+	}
+	return counts
 }
 
 // forward returns the counts of a forward, or nil where the files do not name it.

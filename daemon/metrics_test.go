@@ -269,7 +269,7 @@ func TestManySeries(t *testing.T) {
 			ours++
 		}
 	}
-	if want := 3 + 200*(1+len(linkStates)) + 1000*5; ours != want {
+	if want := 3 + 200*(1+len(linkStates)+3) + 1000*(5+4); ours != want {
 		t.Errorf("%d series, want %d", ours, want)
 	}
 }

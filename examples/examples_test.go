@@ -13,8 +13,12 @@ import (
 	"tunneld/profiles"
 )
 
-// daemonFile is the one example that is not a profile.
-const daemonFile = "daemon.toml"
+// The examples that are not profiles.
+const (
+	daemonFile    = "daemon.toml"
+	dashboardFile = "grafana-dashboard.json"
+	alertsFile    = "alerts.yml"
+)
 
 // loader reads a configuration folder made of files, by their path in it.
 func loader(t *testing.T, files map[string]string) *profiles.Loader {
@@ -63,7 +67,7 @@ func TestEveryExampleLoads(t *testing.T) {
 	}
 	for _, e := range entries {
 		switch {
-		case e.Name() == daemonFile, filepath.Ext(e.Name()) == ".go":
+		case e.Name() == daemonFile, e.Name() == dashboardFile, e.Name() == alertsFile, filepath.Ext(e.Name()) == ".go":
 		case filepath.Ext(e.Name()) != ".toml":
 			t.Errorf("%s: no test loads it", e.Name())
 		default:

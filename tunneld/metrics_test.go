@@ -167,7 +167,6 @@ func TestMetricsFollowTheFile(t *testing.T) {
 	}
 	other.Close()
 	p.measured(taken, "free again", `tunneld_profile_problems 0`)
-	mark = p.mark()
 	p.write("daemon.toml", daemonTOML)
 	sshtest.Eventually(t, patience, "closed", func() bool { _, err := scrape(taken); return err != nil })
 	if err := p.stop(); err != nil {
