@@ -16,18 +16,24 @@ import (
 )
 
 func newStatus(g *globals) *cobra.Command {
-	var asJSON bool
+	var asJSON, live bool
 	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "status [PROFILE]",
 		Short: "Show what runs",
 		Long: "Show the state of every profile and forward, or of one profile, as the daemon observed it.\n" +
-			"The exit status is 3 when something that should be up is not, and 4 when no daemon answers. With --wait it looks again until all is up.",
-		Example: "  tunneld status\n  tunneld status work --json\n  tunneld status --wait 30s",
+			"The exit status is 3 when something that should be up is not, and 4 when no daemon answers. With --wait it looks again until all is up.\n" +
+			"--watch is a live screen, with keys to restart, stop and unlock.",
+		Example: "  tunneld status\n  tunneld status work --json\n  tunneld status --wait 30s\n  tunneld status --watch",
 		Args:    usage(cobra.MaximumNArgs(1)),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
+			if live {
+				if err := watchable(c); err != nil {
+					return err
+				}
+			}
 			client, err := g.connect(c.Context())
 			if err != nil {
 				return err
@@ -35,6 +41,9 @@ func newStatus(g *globals) *cobra.Command {
 			s, err := statusOnceUp(c.Context(), client, args, wait)
 			if err != nil {
 				return err
+			}
+			if live {
+				return watch(c.Context(), client, strings.Join(args, ""))
 			}
 			if asJSON {
 				err = writeJSON(c.OutOrStdout(), s)
@@ -48,6 +57,7 @@ func newStatus(g *globals) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the status document")
+	c.Flags().BoolVar(&live, "watch", false, "show a live screen")
 	c.Flags().DurationVar(&wait, "wait", 0, "return when everything is up, after this `duration` at most")
 	return c
 }

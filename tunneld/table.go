@@ -73,7 +73,11 @@ func (t table) print(s control.Status, now time.Time) {
 	for _, p := range s.Profiles {
 		rows = append(rows, profileRow(p, now))
 		for _, f := range p.Forwards {
-			rows = append(rows, forwardRow(f, now))
+			r := forwardRow(f, now)
+			if text := traffic(f); text != "" {
+				r.notes = append([]string{text}, r.notes...)
+			}
+			rows = append(rows, r)
 		}
 	}
 	if len(s.Profiles) > 0 {
@@ -178,9 +182,6 @@ func forwardRow(f control.Forward, now time.Time) row {
 			message = string(e.Code) + ": " + message
 		}
 		r.notes = notes(message, e.Hint)
-	}
-	if text := traffic(f); text != "" {
-		r.notes = append(r.notes, text)
 	}
 	if f.Failed > 0 {
 		r.notes = append(r.notes, failures(f))

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/cobra"
+
+	"tunneld/control"
+)
+
+// lookEvery is how often the live screen asks for the status.
+const lookEvery = time.Second
+
+// watchable says why the live screen cannot be shown, or nil.
+func watchable(c *cobra.Command) error {
+	for _, other := range []string{"json", "wait"} {
+		if c.Flags().Changed(other) {
+			return &usageError{c, errors.New("--watch and --" + other + " exclude each other")}
+		}
+	}
+	if !isTerminal(os.Stdin) || !isTerminal(os.Stdout) || os.Getenv("TERM") == "dumb" {
+		return &usageError{c, errors.New("--watch needs a terminal")}
+	}
+	return nil
+}
+
+// watch shows the live screen, of one profile if it is named, until the person
+// leaves it or the program is told to end.
+func watch(ctx context.Context, client *control.Client, only string) error {
+	ctx, end := signal.NotifyContext(ctx, syscall.SIGTERM) // also while the screen is suspended
+	defer end()
+	w := &world{ctx: ctx, client: client, only: only}
+	_, err := tea.NewProgram(newLive(w), tea.WithContext(ctx), tea.WithFPS(20)).Run()
+	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
+		return nil
+	}
+	return err
+}
+
+// world is what the live screen asks: the daemon of client.
+type world struct {
+	ctx    context.Context // of the screen
+	client *control.Client
+	only   string // a profile, or ""
+}
+
+// seen is what a look at the status came to.
+type seen struct {
+	status control.Status
+	err    error
+}
+
+// acted is what became of an action.
+type acted struct {
+	target target
+	action control.Action
+	err    error
+}
+
+// look asks for the status.
+func (w *world) look() tea.Msg {
+	s, err := w.client.Status(w.ctx)
+	if err == nil && w.only != "" {
+		s, err = only(s, w.only)
+	}
+	return seen{s, err}
+}
+
+// act starts, stops or restarts t.
+func (w *world) act(action control.Action, t target) tea.Cmd {
+	return func() tea.Msg {
+		return acted{t, action, w.client.Act(w.ctx, action, t.profile, t.forward)}
+	}
+}
