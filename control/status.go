@@ -29,6 +29,7 @@ type Problem struct {
 // Profile is one profile and its link.
 type Profile struct {
 	Name  string     `json:"name"`
+	Start string     `json:"start"` // always, on-demand, manual
 	State string     `json:"state"` // disabled, down, idle, connecting, up, waiting, blocked, refused
 	Since *time.Time `json:"since"`
 	// Server is user@host:port.

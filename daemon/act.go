@@ -57,14 +57,14 @@ func (s *Supervisor) actProfile(running context.Context, action control.Action, 
 		s.setDowned(p.Name, "", true)
 		awaitAll([]<-chan struct{}{s.stop(p.Name)}, stopTime)
 		return
-	case t == nil:
+	case t == nil || t.isLent():
 		s.forgetDowned(p.Name)
-		s.start(running, p)
-		return
+		s.setUpped(p.Name)
+		t = s.start(running, p)
 	case action == control.Restart:
 		t.link.Restart()
 	}
-	t.link.Wake()
+	t.link.Connect()
 	for _, f := range p.Forwards { // up brings the forwards, too, that were stopped one by one
 		if action == control.Up && f.Enabled && s.isDowned(p.Name, f.Name) {
 			s.setDowned(p.Name, f.Name, false)
@@ -81,8 +81,9 @@ func (s *Supervisor) actForward(running context.Context, action control.Action, 
 	s.setDowned(p.Name, forward, action == control.Down)
 	switch {
 	case action == control.Down:
-	case t == nil: // one forward of a stopped profile: the profile comes with it
+	case t == nil || t.isLent(): // one forward of a stopped profile: the profile comes with it
 		s.setDowned(p.Name, "", false)
+		s.setUpped(p.Name)
 		s.start(running, p)
 	case t.isRunning(forward):
 		t.again(forward)
@@ -107,10 +108,11 @@ func (s *Supervisor) setDowned(profile, forward string, down bool) {
 	}
 }
 
-// forgetDowned drops what a person stopped of a profile.
+// forgetDowned drops what a person stopped of a profile, and that it was started.
 func (s *Supervisor) forgetDowned(profile string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.upped, profile)
 	for key := range s.downed {
 		if key == profile || strings.HasPrefix(key, profile+"/") {
 			delete(s.downed, key)

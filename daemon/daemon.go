@@ -22,7 +22,6 @@ import (
 	"tunneld/control"
 	"tunneld/fault"
 	"tunneld/identity"
-	"tunneld/link"
 	"tunneld/profiles"
 )
 
@@ -72,6 +71,8 @@ type Supervisor struct {
 	problems []profiles.Problem
 	tunnels  map[string]*tunnel
 	downed   map[string]bool // what a person stopped: PROFILE, or PROFILE/FORWARD
+	upped    map[string]bool // manual profiles that a person started
+	served   bool            // Serve was called
 }
 
 // job is work for the owner's goroutine.
@@ -88,7 +89,7 @@ func (s *Supervisor) init() {
 		s.jobs = make(chan job)
 		s.edits = make(chan struct{}, 1)
 		s.over = make(chan struct{})
-		s.tunnels, s.downed = map[string]*tunnel{}, map[string]bool{}
+		s.tunnels, s.downed, s.upped = map[string]*tunnel{}, map[string]bool{}, map[string]bool{}
 		s.journal.tell = s.hear
 		s.history = newHistory(s.stateFolder(), s.journal.note)
 		s.since = time.Now()
@@ -108,6 +109,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	defer cut()
 	endHistory := s.startHistory()
 	machine := s.watchMachine(ctx)
+	s.setServed()
 	s.load(running)
 	for {
 		select {
@@ -226,22 +228,22 @@ func (s *Supervisor) change(ctx context.Context, p profiles.Profile, c profiles.
 	t := s.tunnel(c.Profile)
 	switch {
 	case c.Verb == profiles.Start:
-		if !s.isDowned(c.Profile, "") {
+		if !s.isDowned(c.Profile, "") && !s.waitsForPerson(p) {
 			s.start(ctx, p)
 		}
 	case c.Verb == profiles.Stop:
 		s.forgetDowned(c.Profile)
 		return s.stop(c.Profile)
-	case t == nil: // a person stopped it: the next up takes the new version
+	case c.Verb == profiles.Update:
+		s.update(ctx, p)
+	case t == nil: // it waits for a person: the next up takes the new version
 	case c.Verb == profiles.StopForward:
 		return t.stopForward(c.Forward)
 	case c.Verb == profiles.Relink:
 		t.relink(p)
-	case c.Verb == profiles.Update:
+	case c.Verb == profiles.StartForward && (t.isLent() || s.isDowned(c.Profile, c.Forward)):
 		t.update(p)
-	case c.Verb == profiles.StartForward && s.isDowned(c.Profile, c.Forward):
-		t.update(p)
-	case c.Verb == profiles.StartForward:
+	case c.Verb == profiles.StartForward && !t.isRunning(c.Forward): // else it came with its profile
 		t.startForward(p, c.Forward)
 	}
 	return nil
@@ -255,17 +257,9 @@ func (s *Supervisor) tunnel(name string) *tunnel {
 
 func (s *Supervisor) isRunning(name string) bool { return s.tunnel(name) != nil }
 
-func (s *Supervisor) start(ctx context.Context, p profiles.Profile) {
-	t := newTunnel(ctx, p, s.house())
-	s.mu.Lock()
-	s.tunnels[p.Name] = t
-	s.mu.Unlock()
-	t.start(func(forward string) bool { return !s.isDowned(p.Name, forward) })
-}
-
 // house is what a new tunnel shares with the others.
 func (s *Supervisor) house() house {
-	return house{me: s.account(), journal: &s.journal, ledger: s.ledger, gate: &s.gate, person: s.Person, linkOf: s.linkOf, isUp: s.wakeDependants}
+	return house{me: s.account(), journal: &s.journal, ledger: s.ledger, gate: &s.gate, person: s.Person, linkOf: s.lend, isUp: s.wakeDependants}
 }
 
 // wakeDependants makes the links try at once whose way goes through a profile
@@ -276,14 +270,6 @@ func (s *Supervisor) wakeDependants(profile string) {
 			t.link.Wake()
 		}
 	}
-}
-
-// linkOf returns the link of a running profile, or nil.
-func (s *Supervisor) linkOf(profile string) *link.Link {
-	if t := s.tunnel(profile); t != nil {
-		return t.link
-	}
-	return nil
 }
 
 // account is the daemon's account, whose programs get environ.

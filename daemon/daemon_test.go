@@ -177,7 +177,8 @@ func TestPanicStaysInItsProfile(t *testing.T) {
 		return real.DialContext(ctx, network, address)
 	}
 	tn.link.Retarget(target)
-	tn.start(func(string) bool { return true })
+	tn.start()
+	tn.startForward(p, "db")
 	sshtest.Eventually(t, patience, "listening", func() bool { return tn.running()[0].Status().State == "listening" })
 	ping(t, local)
 	if !told.has(func(e control.Event) bool {

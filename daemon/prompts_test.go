@@ -54,7 +54,7 @@ func run(t *testing.T, srv *sshserver.Server, edit func(*profiles.Profile)) (*Su
 	ctx, cancel := context.WithCancel(context.Background())
 	tn := newTunnel(ctx, p, s.house())
 	s.tunnels["work"] = tn
-	tn.start(func(string) bool { return true })
+	tn.start()
 	t.Cleanup(func() {
 		cancel()
 		<-tn.stop()

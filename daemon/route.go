@@ -88,7 +88,7 @@ func (t *tunnel) dialThrough(ctx context.Context, name, address string, hold tim
 	if err != nil {
 		return nil, err
 	}
-	hop := t.house.linkOf(name)
+	hop := t.house.linkOf(ctx, name)
 	if hop == nil {
 		return nil, link.ErrDown
 	}

@@ -25,10 +25,12 @@ func (s *Supervisor) Status() control.Status {
 		Problems: wireProblems(s.problems), Profiles: []control.Profile{},
 	}
 	for p := range s.set.All() {
-		entry := profileStatus(p, s.tunnels[p.Name])
-		if byUser := "user"; s.downed[p.Name] {
-			entry.StoppedBy = &byUser
+		t := s.tunnels[p.Name]
+		if t != nil && t.isLent() && t.link.Status().State == link.Idle {
+			t = nil // nobody needs it: it waits for a person again
 		}
+		entry := profileStatus(p, t)
+		entry.StoppedBy = s.stoppedBy(p, t)
 		entry.RunningVersion = string(s.set.Version(p.Name))
 		doc.Profiles = append(doc.Profiles, entry)
 	}
@@ -38,9 +40,22 @@ func (s *Supervisor) Status() control.Status {
 // disabled is the state of a profile whose file says enabled = false.
 const disabled = "disabled"
 
+// stoppedBy says who keeps a profile from running, or nil. The caller holds the
+// lock.
+func (s *Supervisor) stoppedBy(p profiles.Profile, t *tunnel) *string {
+	user, manual := "user", "manual"
+	switch {
+	case s.downed[p.Name]:
+		return &user
+	case t == nil && p.Enabled && p.Start == profiles.Manual:
+		return &manual
+	}
+	return nil
+}
+
 // profileStatus describes a profile; t is nil where it does not run.
 func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
-	out := control.Profile{Name: p.Name, State: string(link.Down), Server: serverName(p), Forwards: []control.Forward{}}
+	out := control.Profile{Name: p.Name, Start: p.Start, State: string(link.Down), Server: serverName(p), Forwards: []control.Forward{}}
 	if !p.Enabled {
 		out.State = disabled
 	}

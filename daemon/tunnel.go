@@ -26,9 +26,9 @@ type house struct {
 	journal *journal
 	ledger  *ledger
 	gate    *gate
-	person  identity.Asker                  // who sits at this process, or nil
-	linkOf  func(profile string) *link.Link // the running link of another profile, or nil
-	isUp    func(profile string)            // hears that a profile's link is up; nil means nobody
+	person  identity.Asker                                       // who sits at this process, or nil
+	linkOf  func(ctx context.Context, profile string) *link.Link // the link of another profile, or nil
+	isUp    func(profile string)                                 // hears that a profile's link is up; nil means nobody
 }
 
 // tunnel is one running profile: a link and its forwards. Only the
@@ -48,6 +48,7 @@ type tunnel struct {
 
 	mu       sync.Mutex // guards what follows
 	profile  profiles.Profile
+	lent     bool // it runs without its forwards, for other profiles alone
 	forwards map[string]*running
 	memories map[profiles.Hop]*identity.Memory // what a person gave, by the server it was given for
 }
@@ -101,15 +102,10 @@ func (t *tunnel) asker() identity.Asker {
 	return &t.desk
 }
 
-// start begins the link, and the enabled forwards that wanted lets through.
-func (t *tunnel) start(wanted func(forward string) bool) {
+// start begins the link.
+func (t *tunnel) start() {
 	t.work.Add(1)
 	go t.serveLink()
-	for _, f := range t.profile.Forwards {
-		if f.Enabled && wanted(f.Name) {
-			t.startForward(t.profile, f.Name)
-		}
-	}
 }
 
 // serveLink keeps the link served: a panic outside an attempt is told, and the
@@ -208,8 +204,10 @@ func (t *tunnel) relink(p profiles.Profile) {
 // update takes a new version of the profile that touches nothing that runs.
 func (t *tunnel) update(p profiles.Profile) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.profile = p
+	idle := idleTime(p, t.lent)
+	t.mu.Unlock()
+	t.link.OnDemand(idle)
 }
 
 // current returns the profile as it is now.

@@ -36,7 +36,8 @@ type Forward struct {
 
 	// Listen returns a new listener, which Serve closes. It waits as long as
 	// it must, or until ctx ends; ctx bounds the call, not the listener. A
-	// listener with a method Addrs() []net.Addr has all of them in Status.
+	// listener with a method Addrs() []net.Addr has all of them in Status. One
+	// that fails with io.EOF is over and nothing is wrong: Serve listens again.
 	Listen func(ctx context.Context) (net.Listener, error)
 
 	// Dial opens the other end for a connection that came from origin, or

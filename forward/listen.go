@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -37,7 +38,7 @@ func (f *Forward) keepListening(ctx, listening context.Context) {
 		switch {
 		case listening.Err() != nil:
 			return
-		case lived >= settled:
+		case lived >= settled || err == nil:
 			failed = 0
 			f.move(Waiting, nil, err)
 		default:
@@ -75,7 +76,7 @@ func (f *Forward) pause(ctx context.Context, d time.Duration) {
 }
 
 // listenOnce serves one listener to its end, and says how long it lived and
-// why it ended.
+// why it ended: nil for an end that is no failure.
 func (f *Forward) listenOnce(ctx, listening context.Context) (lived time.Duration, err error) {
 	ln, err := f.listen(listening)
 	if err != nil {
@@ -83,6 +84,9 @@ func (f *Forward) listenOnce(ctx, listening context.Context) (lived time.Duratio
 	}
 	since := f.now()
 	err = f.accept(ctx, listening, ln)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
 	return f.now().Sub(since), err
 }
 

@@ -58,7 +58,7 @@ func TestListenerDies(t *testing.T) {
 	for range 3 {
 		before := s.Status().Bound[0].String()
 		c.advance(time.Minute)
-		receive(t, "Listen", listeners).die(io.EOF)
+		receive(t, "Listen", listeners).die(io.ErrUnexpectedEOF)
 		eventually(t, "a new listener", func() bool {
 			st := s.Status()
 			return st.State == forward.Listening && st.Bound[0].String() != before
@@ -70,7 +70,22 @@ func TestListenerDies(t *testing.T) {
 	if got := s.states()[:4]; !slices.Equal(got, want) {
 		t.Errorf("states %v, want %v", got, want)
 	}
-	if err := s.status(2).Err; err != io.EOF {
+	if err := s.status(2).Err; err != io.ErrUnexpectedEOF {
+		t.Errorf("waiting because of %v", err)
+	}
+}
+
+// A listener that ends, even a young one, is replaced, and nothing is wrong.
+func TestListenerEnds(t *testing.T) {
+	listeners := make(mortals, 1)
+	var c clock
+	s := serve(t, &forward.Forward{Listen: listeners.listen, After: c.After, Now: c.Now})
+	receive(t, "Listen", listeners).die(io.EOF)
+	receive(t, "Listen", listeners)
+	s.await(t, forward.Listening)
+	want := []forward.State{forward.Waiting, forward.Listening, forward.Waiting, forward.Listening}
+	eventually(t, "the states", func() bool { return slices.Equal(s.states(), want) })
+	if err := s.status(2).Err; err != nil {
 		t.Errorf("waiting because of %v", err)
 	}
 }

@@ -114,10 +114,12 @@ var problemTests = []struct{ name, text, want string }{
 	{"pipe there", host + "forward.local = [{ listen = 1, target = 'pipe:p' }]", `2:32: forward.local[0].target: pipe: is for an address of this machine alone; want a port, host:port or unix:PATH`},
 	{"pipe elsewhere", host + "forward.remote = [{ listen = 1, target = 'pipe:p' }]", `2:33: forward.remote[0].target: named pipes are on Windows alone; write a port, host:port or unix:PATH`},
 
+	// When it is up.
+	{"start", "start = 'manual'\n" + host, ``},
+	{"on-demand", "start = 'on-demand'\nidle_timeout = '90s'\n" + host, ``},
+	{"idle_timeout", "idle_timeout = '0s'\n" + host, `1:1: idle_timeout: must be at least 1ms`},
+
 	// What this version cannot do.
-	{"start", "start = 'manual'\n" + host, `1:1: start: manual is not in this version yet; so far only always`},
-	{"inert start", "start = 'always'\nidle_timeout = '300s'\n" + host, ``},
-	{"idle_timeout", "idle_timeout = '1m'\n" + host, `1:1: idle_timeout: 1m is not in this version yet; so far only 5m`},
 	{"flag", host + "auth.forward_agent = true", `2:6: auth.forward_agent: true is not in this version yet; so far only false`},
 	{"probe", host + "forward.local = [{ listen = 1, target = 1, probe = '5s' }]", `2:44: forward.local[0].probe: 5s is not in this version yet; so far only 0s`},
 	{"inert probe", host + "forward.local = [{ listen = 1, target = 1, probe = '0', mode = '0600' }]", ``},

@@ -38,8 +38,8 @@ type Profile struct {
 	Schema      int           `toml:"schema" default:"1" min:"1"`
 	Description string        `toml:"description" format:"text"`
 	Enabled     bool          `toml:"enabled" default:"true"`
-	Start       string        `toml:"start" default:"always" enum:"always|on-demand|manual" now:"always"`
-	IdleTimeout time.Duration `toml:"idle_timeout" default:"5m" min:"1ms" now:"5m"`
+	Start       string        `toml:"start" default:"always" enum:"always|on-demand|manual"`
+	IdleTimeout time.Duration `toml:"idle_timeout" default:"5m" min:"1ms"`
 	Server      Server        `toml:"server"`
 	Link        Link          `toml:"link"`
 	Auth        Auth          `toml:"auth"`
@@ -48,6 +48,13 @@ type Profile struct {
 	X11         X11           `toml:"x11" now:""`
 	Shell       Shell         `toml:"shell" now:""`
 }
+
+// The values of Profile.Start.
+const (
+	Always   = "always"
+	OnDemand = "on-demand" // up only while it is used
+	Manual   = "manual"    // once a person asks for it
+)
 
 // Equal reports whether p and other say the same.
 func (p Profile) Equal(other Profile) bool { return reflect.DeepEqual(p, other) }

@@ -13,6 +13,7 @@ import (
 
 	"tunneld/control"
 	"tunneld/fault"
+	"tunneld/profiles"
 )
 
 func newStatus(g *globals) *cobra.Command {
@@ -109,7 +110,7 @@ func notUp(s control.Status) []string {
 	for _, p := range s.Profiles {
 		running[profileFile(p.Name)] = true
 		switch {
-		case p.State == "disabled", p.State == "idle", p.State == "down" && p.StoppedBy != nil:
+		case p.State == "disabled", p.Start == profiles.OnDemand, p.Start == profiles.Manual, p.StoppedBy != nil:
 		case p.State != "up":
 			names = append(names, p.Name)
 		default:
