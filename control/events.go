@@ -79,6 +79,9 @@ func eventOptions(r *http.Request) (o EventOptions, err error) {
 // line has its own, and stays until the daemon stops.
 func (s *server) events(w *response, r *http.Request) error {
 	opts, err := eventOptions(r)
+	if err == nil {
+		err = decode(r, &struct{}{}) // only after the body net/http notices a client that leaves
+	}
 	if err != nil {
 		return err
 	}
@@ -185,17 +188,10 @@ func readLines(r io.Reader, what string, tell func(Event)) error {
 
 // beginLines sends the header of a stream at once.
 func (w *response) beginLines() error {
-	if err := errors.Join(w.onlyEndCancels(), w.extend()); err != nil {
+	if err := w.extend(); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", linesType)
 	w.WriteHeader(http.StatusOK)
 	return http.NewResponseController(w).Flush()
-}
-
-// onlyEndCancels takes the deadline from a request that has been read: net/http
-// goes on to read, and would end its context when the deadline comes. Now only
-// the end of the connection does.
-func (w *response) onlyEndCancels() error {
-	return http.NewResponseController(w).SetReadDeadline(time.Time{})
 }

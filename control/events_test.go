@@ -87,7 +87,7 @@ func TestEventsQuery(t *testing.T) {
 func getEvents(t *testing.T, path string) net.Conn {
 	t.Helper()
 	c := dial(t, path)
-	if _, err := io.WriteString(c, "GET /v1/events?follow=1 HTTP/1.1\r\nHost: tunneld\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(c, "GET /v1/events?follow=1 HTTP/1.1\r\nHost: tunneld\r\nContent-Length: 2\r\n\r\n{}"); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -145,7 +145,8 @@ func TestFollowerThatReadsNothingIsCut(t *testing.T) {
 	}
 }
 
-// A stream goes on for longer than a client may take to send its request.
+// A stream goes on for longer than any other request may take to be sent, or
+// to be answered.
 func TestFollowGoesOn(t *testing.T) {
 	t.Parallel()
 	more := make(chan control.Event)

@@ -78,4 +78,3 @@ func checkAnswer(t *testing.T, w *httptest.ResponseRecorder, browser bool) {
 type deadlines struct{ *httptest.ResponseRecorder }
 
 func (deadlines) SetWriteDeadline(time.Time) error { return nil }
-func (deadlines) SetReadDeadline(time.Time) error  { return nil }

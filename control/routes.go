@@ -205,9 +205,6 @@ func (s *server) trace(w *response, r *http.Request) error {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	if err := w.onlyEndCancels(); err != nil {
-		return err
-	}
 	var gone error
 	err := contained(func() error {
 		return s.daemon.Trace(ctx, r.PathValue("name"), opts, func(e Event) {
@@ -230,9 +227,6 @@ func (s *server) trace(w *response, r *http.Request) error {
 }
 
 func (s *server) checkProfile(w *response, r *http.Request) error {
-	if err := w.onlyEndCancels(); err != nil {
-		return err
-	}
 	result, err := s.daemon.Check(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
