@@ -112,31 +112,39 @@ func (f *eventFiles) close() {
 	f.open = nil
 }
 
-// readTail tells the events in the last n bytes, oldest first.
-func (f *eventFiles) readTail(n int64, tell func(control.Event)) error {
+// readTail tells the events in the last n bytes, oldest first, while tell wants
+// more.
+func (f *eventFiles) readTail(n int64, tell func(control.Event) (more bool)) error {
 	if f.dir == "" {
 		return nil
 	}
-	path := filepath.Join(f.dir, eventsFile)
-	rest := n
+	path, rest, more := filepath.Join(f.dir, eventsFile), n, true
 	if info, err := os.Stat(path); err == nil {
 		rest -= info.Size()
 	}
-	return errors.Join(readFile(filepath.Join(f.dir, olderEventsFile), rest, tell), readFile(path, n, tell))
+	tellMore := func(e control.Event) bool { more = tell(e); return more }
+	err := readFile(filepath.Join(f.dir, olderEventsFile), rest, tellMore)
+	if more {
+		err = errors.Join(err, readFile(path, n, tellMore))
+	}
+	return err
 }
 
 // KeptEvents tells the events that a daemon has left in its state folder,
 // oldest first.
 func KeptEvents(state string, tell func(control.Event)) error {
 	f := eventFiles{dir: state}
-	return f.readTail(math.MaxInt64, tell)
+	return f.readTail(math.MaxInt64, func(e control.Event) bool { tell(e); return true })
 }
 
 // readFile tells the events in the last n bytes of a file, which need not be
-// there.
-func readFile(path string, n int64, tell func(control.Event)) error {
+// there, while tell wants more.
+func readFile(path string, n int64, tell func(control.Event) (more bool)) error {
+	if n <= 0 {
+		return nil
+	}
 	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) || n <= 0 {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
@@ -153,9 +161,9 @@ func readFile(path string, n int64, tell func(control.Event)) error {
 	return readEvents(file, tell)
 }
 
-// readEvents tells the events in r, one JSON document a line. A line that is
-// none, such as one cut off by a crash, is left out.
-func readEvents(r io.Reader, tell func(control.Event)) error {
+// readEvents tells the events in r, one JSON document a line, while tell wants
+// more. A line that is none, such as one cut off by a crash, is left out.
+func readEvents(r io.Reader, tell func(control.Event) (more bool)) error {
 	lines := bufio.NewReaderSize(r, lineBytes)
 	tooLong := false
 	for {
@@ -164,8 +172,8 @@ func readEvents(r io.Reader, tell func(control.Event)) error {
 		isEvent := !tooLong && json.Unmarshal(line, &e) == nil && !e.Time.IsZero() && e.Message != ""
 		tooLong = errors.Is(err, bufio.ErrBufferFull)
 		switch {
-		case isEvent && !tooLong:
-			tell(e)
+		case isEvent && !tooLong && !tell(e):
+			return nil
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil && !tooLong:

@@ -21,7 +21,7 @@ func FuzzReadEvents(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("x"), lineBytes+1))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		read := func(text []byte) (all []control.Event) {
-			if err := readEvents(bytes.NewReader(text), func(e control.Event) { all = append(all, e) }); err != nil {
+			if err := readEvents(bytes.NewReader(text), func(e control.Event) bool { all = append(all, e); return true }); err != nil {
 				t.Fatal(err)
 			}
 			return all

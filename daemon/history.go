@@ -58,7 +58,7 @@ func (h *history) add(e control.Event) {
 // recall brings the latest of what the files have into memory. It comes before
 // the first add and Serve.
 func (h *history) recall() error {
-	err := h.files.readTail(int64(h.ring.limit), h.ring.add)
+	err := h.files.readTail(int64(h.ring.limit), func(e control.Event) bool { h.ring.add(e); return true })
 	_, h.written = h.ring.bounds()
 	return err
 }
@@ -68,6 +68,9 @@ func (h *history) recall() error {
 // ends.
 func (h *history) tell(ctx context.Context, opts control.EventOptions, tell func(control.Event)) error {
 	at, now := h.ring.bounds()
+	if err := h.tellOlder(ctx, at, opts.Since, tell); err != nil {
+		return err
+	}
 	end := now
 	if opts.Follow {
 		end = math.MaxInt
@@ -92,6 +95,30 @@ func (h *history) tell(ctx context.Context, opts control.EventOptions, tell func
 		at++
 	}
 	return ctx.Err()
+}
+
+// tellOlder tells what only the files have: the events since a time that come
+// before number at. They are found by the event that has this number.
+func (h *history) tellOlder(ctx context.Context, at int, since time.Time, tell func(control.Event)) error {
+	first, _, wait := h.ring.next(at)
+	if wait != nil || !since.Before(first.Time) {
+		return nil
+	}
+	return h.files.readTail(math.MaxInt64, func(e control.Event) bool {
+		if isSame(e, first) || ctx.Err() != nil {
+			return false
+		}
+		if !e.Time.Before(since) {
+			tell(e)
+		}
+		return true
+	})
+}
+
+// isSame reports whether e, as it was read, is the event that was written: JSON
+// keeps the nanoseconds, but not text that is no UTF-8.
+func isSame(e, written control.Event) bool {
+	return e.Time.Equal(written.Time) && e.Kind == written.Kind && e.Profile == written.Profile && e.Message == written.Message
 }
 
 func (h *history) isEnding(ctx context.Context) bool {

@@ -145,6 +145,39 @@ func TestHistoryIsRotated(t *testing.T) {
 	}
 }
 
+// What memory has no place for is told out of the files, once each, before and
+// after a restart.
+func TestHistoryReachesIntoTheFiles(t *testing.T) {
+	dir := t.TempDir()
+	k := keep(t, dir, 1<<20)
+	k.ring.limit = 10 * cost(info(1000))
+	var want []string
+	for n := range 100 {
+		k.add(info(1000 + n))
+		want = append(want, info(1000+n).Message)
+		sshtest.Eventually(t, patience, "written", func() bool { return len(kept(t, dir)) == n+1 })
+	}
+	check := func() {
+		t.Helper()
+		for since := range 100 {
+			if got := k.all(t, time.Unix(1000+int64(since), 0)); !slices.Equal(got, want[since:]) {
+				t.Fatalf("since %d: %q", since, got)
+			}
+		}
+	}
+	check()
+	if oldest, end := k.ring.bounds(); end-oldest > 10 {
+		t.Errorf("%d events in memory", end-oldest)
+	}
+	k.end()
+	k = &keeper{history: newHistory(dir, nil)}
+	k.ring.limit = 10 * cost(info(1000))
+	if err := k.recall(); err != nil {
+		t.Fatal(err)
+	}
+	check()
+}
+
 // A line that a crash cut off is left out, and spoils no other.
 func TestHistoryAfterACrash(t *testing.T) {
 	dir := t.TempDir()
