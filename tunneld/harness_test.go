@@ -57,9 +57,10 @@ const daemonTOML = "log_level = \"debug\"\nlog_format = \"json\"\n"
 
 // process is a daemon of the built program with a configuration folder of its own.
 type process struct {
-	t   testing.TB
-	dir string
-	cmd *exec.Cmd
+	t       testing.TB
+	dir     string
+	command func(args ...string) *exec.Cmd // of the program for that folder; nil means this system's
+	cmd     *exec.Cmd
 
 	exited chan struct{} // closed when the process is over
 	err    error         // of Wait, set before exited is closed
@@ -72,13 +73,35 @@ type process struct {
 // startDaemon runs the program with the profiles, given as name and text.
 func startDaemon(t testing.TB, profiles map[string]string) *process {
 	t.Helper()
+	p := prepareDaemon(t, profiles)
+	p.start()
+	return p
+}
+
+// prepareDaemon writes the configuration folder of a daemon.
+func prepareDaemon(t testing.TB, profiles map[string]string) *process {
+	t.Helper()
 	p := &process{t: t, dir: t.TempDir()}
 	p.write("daemon.toml", daemonTOML)
 	for name, text := range profiles {
 		p.profile(name, text)
 	}
-	p.start()
 	return p
+}
+
+// program is a command line of the program, for the daemon's folder.
+func (p *process) program(args ...string) *exec.Cmd {
+	if p.command != nil {
+		return p.command(args...)
+	}
+	cmd := exec.Command(program, append(args, "--config", p.dir)...)
+	cmd.Env = environment()
+	return cmd
+}
+
+// environment has no agent, and makes a data race the end of a daemon.
+func environment() []string {
+	return append(os.Environ(), "SSH_AUTH_SOCK=", "GORACE=halt_on_error=1")
 }
 
 func (p *process) write(name, text string) {
@@ -96,14 +119,16 @@ func (p *process) profile(name, text string) { p.write("profiles/"+name+".toml",
 
 func (p *process) start() {
 	p.t.Helper()
-	p.startAs(exec.Command(program, "run", "--config", p.dir))
+	p.startAs(p.program("run"))
 }
 
 // startAs runs the daemon by a command that becomes it.
 func (p *process) startAs(cmd *exec.Cmd) {
 	p.t.Helper()
 	p.cmd = cmd
-	p.cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK=", "GORACE=halt_on_error=1")
+	if cmd.Env == nil {
+		cmd.Env = environment()
+	}
 	out, err := p.cmd.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)

@@ -23,8 +23,7 @@ import (
 // tunneld runs a command of the program for the daemon p, with input.
 func (p *process) tunneld(input string, args ...string) (stdout, stderr string, status int) {
 	p.t.Helper()
-	cmd := exec.Command(program, append(args, "--config", p.dir)...)
-	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK=")
+	cmd := p.program(args...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

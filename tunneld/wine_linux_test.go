@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"tunneld/internal/sshtest"
+)
+
+// prng is what Go's runtime wants of a DLL that Wine 8 lacks.
+const prng = `#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL ProcessPrng(PBYTE p, SIZE_T n) { return SystemFunction036(p, (ULONG)n); }
+`
+
+// wine is the program built for Windows and the place where it runs.
+type wine struct {
+	exe    string
+	prefix string
+}
+
+// windows returns the one wine of all tests, made at the first call.
+var windows = sync.OnceValues(newWine)
+
+func newWine() (*wine, error) {
+	dir := filepath.Dir(program) // removed with it
+	w := &wine{exe: filepath.Join(dir, "tunneld.exe"), prefix: filepath.Join(dir, "wine")}
+	build := exec.Command("go", "build", "-o", w.exe, ".")
+	build.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	if out, err := w.run("wineboot", "-i").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("wineboot: %w\n%s", err, out)
+	}
+	source := filepath.Join(dir, "prng.c")
+	if err := os.WriteFile(source, []byte(prng), 0o600); err != nil {
+		return nil, err
+	}
+	dll := filepath.Join(w.prefix, "drive_c", "windows", "system32", "bcryptprimitives.dll")
+	if out, err := exec.Command("x86_64-w64-mingw32-gcc", "-shared", "-o", dll, source, "-ladvapi32").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("gcc: %w\n%s", err, out)
+	}
+	return w, nil
+}
+
+func (w *wine) run(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "WINEPREFIX="+w.prefix, "WINEARCH=win64", "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree,mshtml=", "DISPLAY=", "SSH_AUTH_SOCK=")
+	return cmd
+}
+
+// end ends what of Wine still runs in our prefix, its servers too.
+func (w *wine) end() {
+	_ = w.run("wineserver", "-k", "-w").Run() // it fails when nothing runs any more
+}
+
+// drive is a path of this machine as Windows sees it.
+func drive(path string) string { return "Z:" + path }
+
+// onWindows returns a daemon to be, of the program built for Windows. Its
+// profiles name files with drive.
+func onWindows(t testing.TB, profiles map[string]string) *process {
+	t.Helper()
+	w, err := windows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.end)
+	p := prepareDaemon(t, profiles)
+	p.command = func(args ...string) *exec.Cmd {
+		return w.run("wine", append([]string{w.exe, "--config", drive(p.dir)}, args...)...)
+	}
+	return p
+}
+
+// The program built for Windows keeps a tunnel up, and is asked through its
+// named pipe: status, an edit, down and up, events; a killed connection comes
+// back. Wine has no first instance of a pipe, so nothing is said of a second daemon.
+func TestWindows(t *testing.T) {
+	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
+	local, added := freeAddr(t), freeAddr(t)
+	text := onDrive(server(d)) + localForward("db", local, echo.Addr) + remoteForward("back", "127.0.0.1:0", echo.Addr)
+	p := onWindows(t, map[string]string{"work": text})
+	p.start()
+	p.forward(0, "work", "back", "listening")
+	ping(t, dialTCP(t, local), "through Windows")
+
+	out, errs, status := p.tunneld("", "status", "--wait", "30s", "--json")
+	if status != 0 || !strings.Contains(out, `"state": "up"`) {
+		t.Fatalf("status: %d %s%s", status, out, errs)
+	}
+
+	mark := p.mark()
+	d.KillConnections()
+	p.link(mark, "work", "up")
+	p.forward(mark, "work", "back", "listening")
+	ping(t, dialTCP(t, local), "after the kill")
+
+	mark = p.mark()
+	p.save("work", text+localForward("added", added, echo.Addr))
+	p.forward(mark, "work", "added", "listening")
+	ping(t, dialTCP(t, added), "after the edit")
+
+	for _, action := range []string{"down", "up"} {
+		if _, errs, status := p.tunneld("", action, "work"); status != 0 {
+			t.Fatal(action, errs)
+		}
+	}
+	if _, errs, status := p.tunneld("", "status", "--wait", "30s"); status != 0 {
+		t.Fatal(errs)
+	}
+	if out, errs, status := p.tunneld("", "events"); status != 0 || !strings.Contains(out, "down") {
+		t.Errorf("events: %d %s%s", status, out, errs)
+	}
+}
+
+// onDrive makes the paths of a profile Windows'.
+func onDrive(text string) string { return strings.ReplaceAll(text, `"/`, `"Z:/`) }
