@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -94,4 +95,14 @@ func TestDialRefused(t *testing.T) {
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Error(err)
 	}
+}
+
+// A socket in a folder of its own, as launchd makes one, is a display too.
+func TestDialSocketPath(t *testing.T) {
+	x := sshtest.StartXvfb(t)
+	link := filepath.Join(t.TempDir(), "org.xquartz:0")
+	if err := os.Symlink(displayAt(t, x).path(), link); err != nil {
+		t.Fatal(err)
+	}
+	must[Info](t)(Probe(t.Context(), must[Display](t)(ParseDisplay(link)), authOf(t, x)))
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -255,14 +254,4 @@ func TestSSHD(t *testing.T) {
 	if strings.Contains(string(out), x.Cookie) {
 		t.Error("the server saw the display's own cookie")
 	}
-}
-
-// A socket in a folder of its own, as launchd makes one, is a display too.
-func TestDialSocketPath(t *testing.T) {
-	x := sshtest.StartXvfb(t)
-	link := filepath.Join(t.TempDir(), "org.xquartz:0")
-	if err := os.Symlink(displayAt(t, x).path(), link); err != nil {
-		t.Fatal(err)
-	}
-	must[Info](t)(Probe(t.Context(), must[Display](t)(ParseDisplay(link)), authOf(t, x)))
 }
