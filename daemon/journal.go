@@ -65,6 +65,9 @@ func linkEvent(profile string, e link.Event) control.Event {
 	switch e.State {
 	case "":
 		out.Level = control.Debug
+		if e.Err != nil {
+			out.Level = control.Warn
+		}
 	case link.Refused, link.Blocked:
 		out.Level = control.Fault
 	case link.Waiting:

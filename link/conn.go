@@ -155,9 +155,10 @@ func (c *conn) acceptChannels() {
 			c.acceptForwarded(nc)
 		case forwardedStreamlocal:
 			c.acceptStreamlocal(nc)
+		case x11Channel, agentChannel:
+			c.acceptAsked(nc)
 		default:
-			c.tell(fault.Session, "rejected a channel nobody asked for", fault.Clean(nc.ChannelType()))
-			nc.Reject(ssh.UnknownChannelType, "not asked for")
+			c.rejectUnasked(nc)
 		}
 	}
 }

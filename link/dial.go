@@ -60,27 +60,39 @@ func tcpDestination(host string, port int, origin net.Addr) destination {
 	}
 }
 
-// dial opens a channel on the live connection, or on the next one when that
-// dies under it. All waits for a link share one hold.
+// dial opens a channel to a destination.
 func (l *Link) dial(ctx context.Context, hold time.Duration, to destination) (net.Conn, error) {
+	var s *stream
+	err := l.onLive(ctx, hold, "dial "+to.addr.String(), func(c *conn) (err error) {
+		if s, err = c.dial(ctx, to); err == nil {
+			s.use = l.use()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// onLive opens a channel on the live connection, or on the next one when that
+// dies under it. All waits for a link share one hold.
+func (l *Link) onLive(ctx context.Context, hold time.Duration, what string, open func(*conn) error) error {
 	defer l.Hold()()
 	for try := 1; ; try++ {
 		start := l.now()
 		c, err := l.held(ctx, hold)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		hold -= l.now().Sub(start)
-		s, err := c.dial(ctx, to)
+		err = open(c)
 		switch {
-		case err == nil:
-			s.use = l.use()
-			return s, nil
-		case !c.isDead() || ctx.Err() != nil:
-			return nil, err
+		case err == nil || !c.isDead() || ctx.Err() != nil:
+			return err
 		case try == openTries:
 			<-c.dead // its end is seen a moment before its reason
-			return nil, fmt.Errorf("dial %s: %w", to.addr, c.why)
+			return fmt.Errorf("%s: %w", what, c.why)
 		}
 	}
 }

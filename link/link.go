@@ -12,7 +12,8 @@
 // Dial and Listen, and DialUnix and ListenUnix for sockets, are what forwards
 // need, with one contract: they wait until the link is up. A listener fails when its connection dies, and whoever
 // listens then listens again. So reconnecting is nobody's feature: it falls out
-// of waiting.
+// of waiting. Session waits in the same way; X11Channels and AgentChannels
+// listen on every connection that comes.
 package link
 
 import (
@@ -123,8 +124,9 @@ type Link struct {
 	live      *conn                   // while up
 	status    Status
 	demand    demand
-	changed   chan struct{}   // closed and replaced at every change of state
-	granted   map[string]bool // remote forwards that worked once, by their address
+	changed   chan struct{}     // closed and replaced at every change of state
+	granted   map[string]bool   // remote forwards that worked once, by their address
+	asked     map[string]*inbox // who takes the channels that the server opens, by their type
 }
 
 // New returns a link to t that is down until Serve.
@@ -135,6 +137,7 @@ func New(t Target) *Link {
 		used:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		granted: map[string]bool{},
+		asked:   map[string]*inbox{},
 		status:  Status{State: Down},
 	}
 }

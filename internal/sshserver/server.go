@@ -55,6 +55,10 @@ type Server struct {
 	// likes (RFC 4256), and decides. nil means the method is not offered.
 	KeyboardInteractive func(user string, ask ssh.KeyboardInteractiveChallenge) error
 
+	// Authenticated sees each connection that has logged in, for channels and
+	// requests in the other direction. nil means that nobody looks.
+	Authenticated func(conn ssh.Conn)
+
 	// Request sees each global request first; true means it has dealt with
 	// it, reply included. nil means that none is touched.
 	Request func(*ssh.Request) bool
@@ -219,6 +223,9 @@ func (s *Server) handle(ctx context.Context, conn net.Conn) {
 		return // the client's affair: it was told, and Attempts has the rest
 	}
 	conn.SetDeadline(time.Time{})
+	if s.Authenticated != nil {
+		s.Authenticated(sshConn)
+	}
 	c := newConn(ctx, s, sshConn)
 	c.serve(channels, requests)
 }
