@@ -21,7 +21,7 @@ type demand struct {
 // isOver reports that the link need not be connected.
 func (d demand) isOver() bool { return d.idle > 0 && d.uses == 0 && !d.wanted }
 
-// OnDemand makes the link connect only while it is used: by Dial and DialUnix,
+// OnDemand makes the link connect only while it is used: by Dial, DialUnix and Session,
 // by channels that are open, whoever opened them, or by Hold. After idle without
 // any of them the connection is closed. Listen waits for others to bring the
 // link up. 0, as of a new link, keeps it up always. It may be called at any time.
