@@ -93,7 +93,7 @@ func newRoot() *cobra.Command {
 		newCheck(g), newTrace(g),
 		newUnlock(g), newTrust(g), newSecret(g),
 		newInit(g), newAdd(g), newRemove(g), newEnable(g), newDisable(g), newEdit(g), newImport(g),
-		newDemo(), newCompletion(), newVersion(),
+		newDemo(), newCompletion(), newMan(), newVersion(),
 	)
 	return root
 }
