@@ -124,3 +124,25 @@ func TestChangeOfTheNetworkFindsTheDead(t *testing.T) {
 		t.Errorf("the connection that works was cut:\n%s", log)
 	}
 }
+
+// So is a wake from sleep, of which logind tells.
+func TestWakeFindsTheDead(t *testing.T) {
+	bus := sshtest.NewBus(t)
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", bus.Address)
+	prepareForSleep := bus.Login(sshtest.Logind)
+	n := newNetworks(t)
+	d, profile := n.server(t)
+	echo, local := n.echo(t), freeAddr(t)
+	p := n.startDaemon(t, map[string]string{"work": profile + localForward("db", local, echo.Addr)})
+	p.link(0, "work", "up")
+	ping(t, n.dial(t, local), "before")
+	d.Pause(false)
+	mark := p.mark()
+	sshtest.Eventually(t, patience, "a wake", func() bool {
+		prepareForSleep(false) // again and again: the daemon may be on its way to the bus
+		return strings.Contains(p.log(), `"message":"woke from sleep","kind":"daemon"`)
+	})
+	p.coded(mark, "work", fault.KeepaliveLost)
+	p.link(mark, "work", "up")
+	ping(t, n.dial(t, local), "after")
+}

@@ -22,8 +22,8 @@ type clock struct {
 }
 
 type timer struct {
-	at time.Duration // awake
-	c  chan time.Time
+	after, at time.Duration // awake
+	c         chan time.Time
 }
 
 func newClock() *clock { return &clock{wall: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)} }
@@ -43,7 +43,7 @@ func (c *clock) Awake() time.Duration {
 func (c *clock) After(d time.Duration) <-chan time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := timer{c.awake + d, make(chan time.Time, 1)}
+	t := timer{d, c.awake + d, make(chan time.Time, 1)}
 	c.timers = append(c.timers, t)
 	return t.c
 }
@@ -77,7 +77,7 @@ func (c *clock) looked(t *testing.T) {
 	sshtest.Eventually(t, patience, "a look at the clocks", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return slices.ContainsFunc(c.timers, func(t timer) bool { return t.at == c.awake+lookAtClocks })
+		return slices.ContainsFunc(c.timers, func(t timer) bool { return t.after == lookAtClocks })
 	})
 }
 
