@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -156,6 +157,68 @@ func TestLostMessagesMeanALook(t *testing.T) {
 	err := readNetwork(&lossy{[]error{unix.ENOBUFS, unix.ENOBUFS, io.EOF}}, func() { stirs++ })
 	if stirs != 2 || !errors.Is(err, io.EOF) {
 		t.Errorf("%d looks, then %v", stirs, err)
+	}
+}
+
+// message is one of the kernel's, with the beginning of its struct.
+func message(kind uint16, body ...byte) []byte {
+	body = append(body, make([]byte, unix.SizeofRtMsg-len(body))...)
+	m := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
+	m = binary.NativeEndian.AppendUint16(m, kind)
+	return append(append(m, make([]byte, unix.SizeofNlMsghdr-len(m))...), body...)
+}
+
+func TestWhatMatters(t *testing.T) {
+	theDefault := message(unix.RTM_NEWROUTE, unix.AF_INET, 0, 0, 0, unix.RT_TABLE_MAIN, 0, 0, unix.RTN_UNICAST)
+	another := message(unix.RTM_DELROUTE, unix.AF_INET, 24, 0, 0, unix.RT_TABLE_MAIN, 0, 0, unix.RTN_UNICAST)
+	none := message(unix.RTM_NEWROUTE, unix.AF_INET6, 0, 0, 0, unix.RT_TABLE_MAIN, 0, 0, unix.RTN_UNREACHABLE)
+	for name, test := range map[string]struct {
+		data []byte
+		want bool
+	}{
+		"default route":       {theDefault, true},
+		"another route":       {another, false},
+		"an end of the table": {none, false},
+		"the last of many":    {slices.Concat(another, none, theDefault), true},
+		"address":             {message(unix.RTM_NEWADDR), true},
+		"link":                {message(unix.RTM_DELLINK), true},
+		"cut off":             {another[:20], true},
+	} {
+		if got := matters(test.data); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// A burst ends when it is quiet, and never lasts longer than its limit.
+func TestBurst(t *testing.T) {
+	sshtest.Leaks(t)
+	cable(t)
+	c := newClock()
+	events := serve(t, &Watcher{Now: c.Now, Awake: c.Awake, After: c.After, Bus: "unix:path=/nowhere"})
+	address := func(n int) {
+		ip(t, fmt.Sprintf("addr add 10.9.%d.1/24 dev left", n))
+		sshtest.Eventually(t, patience, "word of the address", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return slices.ContainsFunc(c.timers, func(t timer) bool { return t.after == quiet && t.at == c.awake+quiet })
+		})
+	}
+	const step = quiet - time.Millisecond
+	steps := int(limit/step) + 1
+	for n := range steps {
+		address(n)
+		if len(events) > 0 {
+			t.Fatalf("after %d changes without a pause: %s", n, <-events)
+		}
+		c.pass(step)
+	}
+	if e := next(t, events, nil); len(e.Came) != steps {
+		t.Errorf("%s, want %d addresses", e, steps)
+	}
+	address(100)
+	if e := next(t, events, func() { c.pass(quiet) }); len(e.Came) != 1 {
+		t.Errorf("%s, want one address", e)
 	}
 }
 
