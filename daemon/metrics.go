@@ -42,9 +42,11 @@ func (c collector) Describe(descs chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect sends what is observed now. A panic fails this scrape alone.
+// Collect sends what is observed now. A panic fails this scrape alone, and its
+// stack goes to the journal: the library would send it to whoever asked.
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	if err := c.collect(out); err != nil {
+		c.s.journal.report(control.Event{Kind: "api", Message: "internal error"}, err, false, false)
 		out <- prometheus.NewInvalidMetric(buildInfo.desc, err)
 	}
 }

@@ -296,3 +296,21 @@ func pingFails(t *testing.T, addr string) {
 		t.Errorf("read %d bytes", n)
 	}
 }
+
+// A panic while a scrape is answered fails that scrape, and not the daemon; who
+// asked does not get the stack, which is told once.
+func TestPanicFailsTheScrape(t *testing.T) {
+	s, told := many(t), &events{}
+	s.journal.tell = told.add
+	s.ledger = nil
+	for range 2 {
+		w := httptest.NewRecorder()
+		s.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		if w.Code != 500 || strings.Contains(w.Body.String(), ".go:") {
+			t.Errorf("status %d: %s", w.Code, w.Body)
+		}
+	}
+	if len(told.all) != 1 || told.all[0].Level != control.Fault || !strings.Contains(told.all[0].Detail, "metrics.go:") {
+		t.Errorf("told %+v", told.all)
+	}
+}
