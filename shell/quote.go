@@ -12,7 +12,7 @@ const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.
 
 // reserved are the words that begin something other than a command, in POSIX
 // shells and in bash, ksh and zsh, as far as they are plain.
-var reserved = strings.Fields("if then else elif fi do done case esac while until for in function select time coproc repeat foreach end nocorrect noglob -")
+var reserved = strings.Fields("if then else elif fi do done case esac while until for in function select time coproc repeat foreach end nocorrect")
 
 var errNUL = errors.New("an argument holds a NUL byte, which no program can take")
 

@@ -78,6 +78,18 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+func TestArgumentsArriveAsGiven(t *testing.T) {
+	l, _ := openssh(t)
+	args := []string{"", "a b", "it's", "$HOME", "*", "\n", "\xff", `\`, "-n"}
+	line, err := shell.Quote(append([]string{"printf", `%s\0`}, args...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, l, line, ""); got.stdout != strings.Join(args, "\x00")+"\x00" {
+		t.Errorf("%q", got.stdout)
+	}
+}
+
 func TestCommandNotFound(t *testing.T) {
 	l, _ := openssh(t)
 	got := run(t, l, "no-such-command-at-all", "")
