@@ -71,7 +71,17 @@ type Forward struct {
 	// The rates are the mean of about the last 5 s, in bytes per second.
 	RateToServer   float64 `json:"rate_to_server"`
 	RateFromServer float64 `json:"rate_from_server"`
-	Error          *Error  `json:"error"`
+	// Probe is null without a probe, and before its first answer.
+	Probe *Probe `json:"probe"`
+	Error *Error `json:"error"`
+}
+
+// Probe is the last answer to a forward's probe.
+type Probe struct {
+	At           time.Time `json:"at"`
+	OK           bool      `json:"ok"`
+	Milliseconds float64   `json:"ms"` // until the answer
+	Error        *Error    `json:"error"`
 }
 
 // Error is a failure with its name and what to do about it.
@@ -107,7 +117,7 @@ const (
 type Event struct {
 	Time    time.Time  `json:"time"`
 	Level   Level      `json:"level"`
-	Kind    string     `json:"kind"` // daemon, profile, link, forward, connection, api
+	Kind    string     `json:"kind"` // daemon, profile, link, forward, connection, probe, api
 	Profile string     `json:"profile,omitempty"`
 	Forward string     `json:"forward,omitempty"`
 	Step    fault.Step `json:"step,omitempty"`

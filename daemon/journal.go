@@ -102,6 +102,15 @@ func (j *journal) connected(profile, name string) {
 	j.report(control.Event{Kind: "connection", Profile: profile, Forward: name, Step: fault.Forward, Message: "connections work again", Level: control.Info}, nil, true, false)
 }
 
+// probe tells that a forward's probe failed, or with nil that it works again.
+func (j *journal) probe(profile, name string, err error) {
+	out := control.Event{Kind: "probe", Profile: profile, Forward: name, Step: fault.Forward, Message: "probe failed", Level: control.Warn}
+	if err == nil {
+		out.Message, out.Level = "probe works again", control.Info
+	}
+	j.report(out, err, err == nil, false)
+}
+
 // report tells e unless it repeats what the subject failed with in this row.
 // good ends the row; an attempt within one is not worth a line.
 func (j *journal) report(e control.Event, err error, good, attempt bool) {

@@ -71,6 +71,7 @@ func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
 		f := control.Forward{Name: spec.Name, Kind: string(spec.Kind), Listen: spec.Listen.String(), Target: spec.Target.String(), Bound: []string{}, State: string(forward.Stopped)}
 		if r := forwards[spec.Name]; r != nil {
 			observeForward(&f, p.Name, spec.Kind, r.Forward)
+			f.Probe = r.prober.status(p.Name)
 		}
 		out.Forwards = append(out.Forwards, f)
 	}

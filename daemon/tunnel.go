@@ -57,6 +57,7 @@ type tunnel struct {
 type running struct {
 	spec profiles.Forward
 	*forward.Forward
+	prober *prober // or nil
 	cancel context.CancelFunc
 	over   chan struct{}
 }
@@ -87,9 +88,18 @@ func (t *tunnel) hear(e link.Event) {
 	}
 	if e.State == link.Up {
 		t.againRemote()
+		t.look("")
 		if t.house.isUp != nil {
 			t.house.isUp(t.name)
 		}
+	}
+}
+
+// hearForward takes what a forward tells.
+func (t *tunnel) hearForward(name string, s forward.Status) {
+	t.journal.forward(t.name, name, s)
+	if s.State == forward.Listening {
+		t.look(name)
 	}
 }
 
@@ -126,6 +136,7 @@ func (t *tunnel) startForward(p profiles.Profile, name string) {
 		}
 		ctx, cancel := context.WithCancel(t.ctx)
 		r := &running{spec: spec, Forward: t.newForward(spec), cancel: cancel, over: make(chan struct{})}
+		r.prober = t.newProber(spec, r.Forward)
 		t.mu.Lock()
 		t.profile = p
 		t.forwards[name] = r
@@ -133,6 +144,10 @@ func (t *tunnel) startForward(p profiles.Profile, name string) {
 		t.house.ledger.begin(t.name, r)
 		t.work.Add(1)
 		go t.serveForward(ctx, r)
+		if r.prober != nil {
+			t.work.Add(1)
+			go t.serveProber(ctx, r)
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func (t *tunnel) newForward(spec profiles.Forward) *forward.Forward {
 	default:
 		f.Listen, f.Dial = t.listenThere(spec.Listen), dialHere(spec.Target)
 	}
-	f.Changed = func(s forward.Status) { t.journal.forward(t.name, spec.Name, s) }
+	f.Changed = func(s forward.Status) { t.hearForward(spec.Name, s) }
 	f.Failed = func(err error) { t.journal.connection(t.name, spec.Name, err) }
 	if f.DialTo == nil { // else one client's success says nothing about another's failure
 		f.Recovered = func() { t.journal.connected(t.name, spec.Name) }

@@ -141,7 +141,7 @@ var table = []Entry{
 	{TargetTimeout, "forward", Retry, "the target does not answer: check target and the firewalls on the way to it"},
 	{TargetDenied, "forward", Retry, "the server forbids this target: check AllowTcpForwarding and PermitOpen in its sshd_config, and permitopen on the key"},
 	{HoldExpired, "forward", Retry, "the link did not come back in time: tunneld's log says why; hold sets how long a connection waits"},
-	{ProbeFailed, "forward", Retry, "the forward is up but its target did not answer the probe"},
+	{ProbeFailed, "forward", Retry, "the forward listens, but what it leads to did not answer the probe: check target and the program behind it"},
 
 	{X11NoDisplay, "X11", Retry, "set x11.display, or run tunneld display in the desktop session"},
 	{X11DisplayRefused, "X11", Retry, "the display refused the connection: check x11.xauthority and that the display is the right one"},

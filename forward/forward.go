@@ -89,6 +89,7 @@ type Forward struct {
 	status  Status
 	stats   Stats // but not its bytes
 	drained bool
+	probing probing
 	stop    context.CancelFunc // ends the listening of the running Serve, or nil
 	over    chan struct{}      // closed when that Serve returns
 }

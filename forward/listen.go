@@ -131,8 +131,7 @@ func (f *Forward) accept(ctx, listening context.Context, ln net.Listener) (err e
 		switch {
 		case err == nil:
 			pause = 0
-			f.conns.Add(1)
-			go f.relay(ctx, conn, f.admit())
+			f.handOn(ctx, conn)
 		case temporary(err) && listening.Err() == nil:
 			if pause == 0 { // the first of a row: nobody is let in until it passes
 				f.fail(fault.New(fault.ListenDenied, fault.Forward, "accept: %w", err).WithHint("%s", acceptHint))

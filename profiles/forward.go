@@ -31,7 +31,7 @@ type Forward struct {
 	Enabled        bool          `toml:"enabled" default:"true"`
 	Hold           time.Duration `toml:"hold" kinds:"local|dynamic" default:"10s"`
 	MaxConnections int           `toml:"max_connections" default:"0"`
-	Probe          time.Duration `toml:"probe" kinds:"local|remote" default:"0s" now:"0s"`
+	Probe          time.Duration `toml:"probe" kinds:"local|remote" default:"0s"`
 	Mode           string        `toml:"mode" kinds:"local|dynamic" default:"0600" format:"mode"`
 }
 

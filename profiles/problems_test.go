@@ -113,6 +113,8 @@ var problemTests = []struct{ name, text, want string }{
 	{"socks", host + "forward.remote = [{ listen = 0, target = 'socks' }]", ``},
 	{"pipe there", host + "forward.local = [{ listen = 1, target = 'pipe:p' }]", `2:32: forward.local[0].target: pipe: is for an address of this machine alone; want a port, host:port or unix:PATH`},
 	{"pipe elsewhere", host + "forward.remote = [{ listen = 1, target = 'pipe:p' }]", `2:33: forward.remote[0].target: named pipes are on Windows alone; write a port, host:port or unix:PATH`},
+	{"probe", host + "forward.local = [{ listen = 1, target = 1, probe = '5s' }]", ``},
+	{"probe of a dynamic forward", host + "[[forward.dynamic]]\nlisten = 1080\nprobe = '5s'", `4:1: forward.dynamic[0].probe: unknown key`},
 
 	// When it is up.
 	{"start", "start = 'manual'\n" + host, ``},
@@ -121,8 +123,6 @@ var problemTests = []struct{ name, text, want string }{
 
 	// What this version cannot do.
 	{"flag", host + "auth.forward_agent = true", `2:6: auth.forward_agent: true is not in this version yet; so far only false`},
-	{"probe", host + "forward.local = [{ listen = 1, target = 1, probe = '5s' }]", `2:44: forward.local[0].probe: 5s is not in this version yet; so far only 0s`},
-	{"inert probe", host + "forward.local = [{ listen = 1, target = 1, probe = '0', mode = '0600' }]", ``},
 	{"x11", host + "[x11]", `2:2: x11: not in this version yet`},
 	{"shell", host + "shell.env = { A = 'b', 'C D' = 'e' }", "2:1: shell: not in this version yet\n2:24: shell.env.\"C D\": \"C D\" is not the name of a variable"},
 }

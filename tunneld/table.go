@@ -183,6 +183,9 @@ func forwardRow(f control.Forward, now time.Time) row {
 		}
 		r.notes = notes(message, e.Hint)
 	}
+	if p := f.Probe; p != nil && p.Error != nil {
+		r.notes = append(r.notes, notes(string(p.Error.Code)+": "+p.Error.Message, p.Error.Hint)...)
+	}
 	if f.Failed > 0 {
 		r.notes = append(r.notes, failures(f))
 	}
