@@ -126,7 +126,8 @@ func (s *Session) watch(requests <-chan *ssh.Request) {
 // Wait returns how the program ended, once the server has ended the session:
 // that is when all processes have closed its streams. What was not read of
 // Stdout and Stderr can still be read. The error is the connection's, ErrNoExit
-// or that of ctx.
+// or that of ctx; where the connection died after the program, only the streams
+// tell.
 func (s *Session) Wait(ctx context.Context) (Exit, error) {
 	select {
 	case <-s.over:
