@@ -14,7 +14,8 @@ import (
 // Dial connects to the display, until ctx ends. A socket of this machine is
 // taken only from a server of root, of this process's account or of d.Owner:
 // any account may listen under the name of a display that does not run, and
-// would be shown the cookie. Errors have fault.X11DisplayRefused.
+// would be shown the cookie. Over TCP nothing says whose server it is. Errors
+// have fault.X11DisplayRefused.
 func (d Display) Dial(ctx context.Context) (net.Conn, error) {
 	conn, err := d.dial(ctx)
 	if err != nil {

@@ -26,7 +26,8 @@ import (
 	"time"
 )
 
-// retryPause is how long Serve waits after a Listen that failed.
+// retryPause is how long Serve waits after a Listen that failed, and after a
+// listener that did not live that long.
 const retryPause = time.Second
 
 // Forwarder gives X11 streams to the displays of the sessions that they belong
@@ -85,11 +86,11 @@ func (f *Forwarder) Withdraw(g *Grant) {
 func (f *Forwarder) Serve(ctx context.Context) error {
 	defer f.streams.Wait()
 	for ctx.Err() == nil {
-		listener, err := f.Listen(ctx)
-		if err == nil {
-			err = f.accept(ctx, listener)
+		began := f.now()
+		if listener, err := f.Listen(ctx); err == nil {
+			f.accept(ctx, listener)
 		}
-		if err != nil && ctx.Err() == nil {
+		if f.now().Sub(began) < retryPause {
 			f.pause(ctx)
 		}
 	}
@@ -97,14 +98,14 @@ func (f *Forwarder) Serve(ctx context.Context) error {
 }
 
 // accept takes the listener's streams until it fails or ctx ends.
-func (f *Forwarder) accept(ctx context.Context, listener net.Listener) error {
+func (f *Forwarder) accept(ctx context.Context, listener net.Listener) {
 	defer listener.Close()
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
 	for {
 		stream, err := listener.Accept()
 		if err != nil {
-			return err
+			return // its end is that of the link, which has its own to tell
 		}
 		f.count(func(s *Stats) { s.Total++; s.Active++ })
 		f.streams.Go(func() { f.relay(ctx, stream) })

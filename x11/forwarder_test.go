@@ -156,7 +156,7 @@ func TestForwarderRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			limit := time.Minute
 			if name == "hangs" {
-				limit = 100 * time.Millisecond
+				limit = time.Second
 			}
 			d := newDesk(t, &Forwarder{Limit: limit, Now: func() time.Time { return now }})
 			g := d.allow(c.grant)
@@ -233,14 +233,13 @@ func TestForwarderEnd(t *testing.T) {
 	}
 }
 
-// A listener that fails is replaced by the next; where there is none yet, Serve
-// waits a moment each time.
+// A listener that fails is replaced by the next. Where there is none, or it did
+// not live for a second, Serve waits a moment first.
 func TestForwarderListensAgain(t *testing.T) {
-	pauses := make(chan time.Time)
-	f := &Forwarder{Splice: forward.Splice, After: func(time.Duration) <-chan time.Time { return pauses }}
-	g := &Grant{Display: fakeDisplay(t, echoDisplay), Auth: fixed(realAuth)}
-	f.Allow(g)
-	listeners := make(chan net.Listener)
+	var now atomic.Int64
+	pauses, listeners := make(chan time.Time), make(chan net.Listener)
+	f := &Forwarder{Splice: forward.Splice, Now: func() time.Time { return time.Unix(now.Load(), 0) }}
+	f.After = func(time.Duration) <-chan time.Time { return pauses }
 	f.Listen = func(ctx context.Context) (net.Listener, error) {
 		select {
 		case l := <-listeners:
@@ -252,19 +251,24 @@ func TestForwarderListensAgain(t *testing.T) {
 			return nil, ctx.Err()
 		}
 	}
+	g := &Grant{Display: fakeDisplay(t, echoDisplay), Auth: fixed(realAuth)}
+	f.Allow(g)
 	defer serve(t, f.Serve)()
-	for range 3 {
+	for _, lived := range []int64{0, 0, 1, 5} {
 		listener, number := listenX(t)
 		listeners <- listener
 		conn := must[net.Conn](t)(Display{Host: "127.0.0.1", Number: number}.Dial(t.Context()))
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(patience))
 		must[int](t)(conn.Write(packetOf('l', magicCookie, g.Cookie.bytes())))
-		must[int](t)(io.ReadFull(conn, make([]byte, 8)))
+		must[int](t)(io.ReadFull(conn, make([]byte, answerHead)))
+		now.Add(lived)
 		listener.Close()
-		pauses <- time.Time{}
-		listeners <- nil
-		pauses <- time.Time{}
+		if lived == 0 {
+			pauses <- time.Time{}
+			listeners <- nil
+			pauses <- time.Time{}
+		}
 	}
 }
 
