@@ -100,19 +100,19 @@ func (l *Link) offer(a arrival) (found, queued bool) {
 	}
 }
 
-// rejectUnasked turns away what no server should open, and tells of it.
+// rejectUnasked tells of what no server should open, and turns it away.
 func (c *conn) rejectUnasked(nc ssh.NewChannel) {
 	kind, step := fault.Clean(nc.ChannelType()), fault.Session
 	if kind == x11Channel {
 		step = fault.X11
 	}
-	nc.Reject(ssh.UnknownChannelType, "not asked for")
 	server := "the server"
 	if c.name != "" {
 		server = "jump host " + c.name
 	}
 	err := fmt.Errorf("%s opened a channel nobody asked for: %s", server, kind)
 	c.link.report(Event{Step: step, Message: "rejected a channel nobody asked for", Detail: kind, Err: err})
+	nc.Reject(ssh.UnknownChannelType, "not asked for")
 }
 
 // Accept returns the next channel, from whatever connection.
