@@ -15,7 +15,7 @@ import (
 
 // actTexts are the words of up, down and restart.
 var actTexts = map[control.Action][2]string{
-	control.Up: {"Start profiles or forwards", "Start profiles or single forwards that were stopped, and end a wait for the next attempt at once.\n" +
+	control.Up: {"Start profiles or forwards", "Start profiles or single forwards that were stopped or are manual, connect what is on demand, and end a wait for the next attempt at once.\n" +
 		"With --wait it returns when they are up, or with exit status 3 when they are not in time."},
 	control.Down:    {"Stop profiles or forwards", "Stop profiles or single forwards, until the next up or restart of the daemon. Their open connections are cut."},
 	control.Restart: {"Connect anew", "Connect profiles anew now, or make single forwards listen anew. Their open connections are cut."},

@@ -48,6 +48,7 @@ func TestOnDemandProfile(t *testing.T) {
 	if n := d.Connections(); n != 0 {
 		t.Fatalf("%d connections before the first client", n)
 	}
+	before := p.descriptors()
 	want := sshtest.Digest(sshtest.Pattern(4 << 20))
 	for range 2 {
 		mark := p.mark()
@@ -68,6 +69,7 @@ func TestOnDemandProfile(t *testing.T) {
 		}
 		sshtest.Eventually(t, patience, "the server sees the end", func() bool { return d.Connections() == 0 })
 	}
+	sshtest.Eventually(t, patience, "no more descriptors than before", func() bool { return p.descriptors() <= before })
 	s := p.status("work")
 	if s.State != "idle" || s.Reconnects != 0 || s.LastDown != nil || s.Error != nil || s.Start != "on-demand" || s.Forwards[0].State != "listening" {
 		t.Errorf("status %+v", s)

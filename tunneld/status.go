@@ -103,7 +103,8 @@ func verdict(s control.Status) error {
 }
 
 // notUp returns the profiles and forwards that should be up and are not, with
-// the profiles whose file is so wrong that nothing runs.
+// the profiles whose file is so wrong that nothing runs. Profiles on demand and
+// manual ones may be down.
 func notUp(s control.Status) []string {
 	var names []string
 	running := map[string]bool{}

@@ -120,10 +120,12 @@ func TestNotUp(t *testing.T) {
 	s := control.Status{Profiles: []control.Profile{
 		{Name: "up", State: "up", Forwards: []control.Forward{{Name: "a", State: "listening"}, {Name: "b", State: "retrying"}, {Name: "c", State: "stopped"}}},
 		{Name: "off", State: "disabled"},
-		{Name: "idle", State: "idle"},
+		{Name: "idle", Start: "on-demand", State: "idle"},
+		{Name: "wanted", Start: "on-demand", State: "waiting"},
+		{Name: "manual", Start: "manual", State: "up", Forwards: []control.Forward{{Name: "a", State: "retrying"}}},
 		{Name: "stopped", State: "down", StoppedBy: &user},
-		{Name: "down", State: "down"},
-		{Name: "asks", State: "blocked"},
+		{Name: "down", Start: "always", State: "down"},
+		{Name: "asks", Start: "always", State: "blocked"},
 	}, Problems: []control.Problem{
 		{File: "profiles/up.toml"}, {File: "profiles/bad.toml"}, {File: "profiles/bad.toml"}, {File: "profiles/meh.toml", Warning: true}, {File: "daemon.toml"},
 	}}
