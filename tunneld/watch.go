@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -33,14 +34,18 @@ func watchable(c *cobra.Command) error {
 // watch shows the live screen, of one profile if it is named, until the person
 // leaves it or the program is told to end.
 func watch(ctx context.Context, client *control.Client, only string) error {
+	var following sync.WaitGroup
+	defer following.Wait()
 	ctx, end := signal.NotifyContext(ctx, syscall.SIGTERM) // also while the screen is suspended
 	defer end()
 	w := &world{ctx: ctx, client: client, only: only}
-	_, err := tea.NewProgram(newLive(w), tea.WithContext(ctx), tea.WithFPS(20)).Run()
-	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
-		return nil
+	screen := tea.NewProgram(newLive(w), tea.WithFPS(20))
+	defer context.AfterFunc(ctx, screen.Quit)()
+	following.Go(func() { w.follow(screen.Send) })
+	if _, err := screen.Run(); !errors.Is(err, tea.ErrInterrupted) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // world is what the live screen asks: the daemon of client.

@@ -115,17 +115,3 @@ func failure(err error) string {
 	}
 	return fault.Clean(text)
 }
-
-// keptEvents is how many events are kept: more than any screen shows.
-const keptEvents = 20
-
-// happened is an event that the daemon told.
-type happened control.Event
-
-func (l *live) hear(e control.Event) {
-	if e.Level == control.Debug {
-		return
-	}
-	l.events = append(l.events, e)
-	l.events = l.events[max(0, len(l.events)-keptEvents):]
-}

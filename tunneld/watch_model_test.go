@@ -119,6 +119,7 @@ func compareScreen(t *testing.T, name, got string) {
 var someEvents = []control.Event{
 	{Time: noon.Add(-9 * time.Minute), Level: control.Fault, Kind: "link", Profile: "edge", State: "refused", Code: fault.HostKeyChanged, Message: "connection failed"},
 	{Time: noon.Add(-8 * time.Minute), Level: control.Debug, Message: "not for people"},
+	{Time: noon.Add(-8 * time.Minute), Level: control.Info, Kind: "api", Profile: "work", Message: "request"},
 	{Time: noon.Add(-5 * time.Second), Level: control.Warn, Kind: "forward", Profile: "work", Forward: "hook", State: "retrying", Code: fault.RemotePortBusy, Message: "cannot listen", Detail: "port 8080\x1b[31m"},
 }
 

@@ -51,8 +51,11 @@ func TestLiveScreenOnATerminal(t *testing.T) {
 		return regexp.MustCompile(`(?m)^ db listening .* 1 [0-9.]+ [kM]B/s [0-9.]+ [kM]B/s .*[▁▂▃▄▅▆▇█]$`).MatchString(s)
 	})
 	close(stop)
+	term.shows("EVENTS")
 	d.Stop()
-	term.shows(" work waiting", "connect_refused, next try")
+	term.shows(" work waiting", "connect_refused, next try", " work link waiting: ")
+	term.types("e")
+	term.awaits("no events", func(s string) bool { return !strings.Contains(s, "EVENTS") })
 	term.types("q")
 	term.shows("status=0")
 	if diff := cmp.Diff(before, term.modes()); diff != "" {
@@ -107,7 +110,7 @@ func TestLiveScreenKeys(t *testing.T) {
 
 	term.types("/", "ED", "Enter")
 	term.awaits("edge alone", func(s string) bool {
-		return strings.Contains(s, "edge") && !strings.Contains(s, "work") && !strings.Contains(s, "hook")
+		return strings.Contains(s, "edge") && !strings.Contains(s, "work up") && !strings.Contains(s, "hook listening")
 	})
 	term.types("Escape")
 	term.shows(" edge", "work up", "> db listening") // the cursor is where it was

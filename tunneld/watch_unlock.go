@@ -54,7 +54,7 @@ func (i *interlude) Run() error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it mends the terminal first
 	cmd.WaitDelay = time.Second
-	if cmd.Run() != nil {
+	if cmd.Run() != nil && i.ctx.Err() == nil {
 		i.pause()
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"tunneld/control"
 	"tunneld/fault"
 )
 
@@ -149,40 +148,6 @@ func window(blocks [][]string, at, room int) []string {
 	top := from - max(room-(to-from), 0)/2
 	top = max(min(top, len(lines)-room), 0)
 	return lines[top:min(top+room, len(lines))]
-}
-
-// news is the part with the events, which is small where there is little room.
-func (l *live) news() []string {
-	n := min(8, (l.height-4)/4, len(l.events))
-	if l.noEvents || l.help || n < 1 {
-		return nil
-	}
-	lines := []string{paint(dim, "EVENTS")}
-	for _, e := range l.events[len(l.events)-n:] {
-		lines = append(lines, l.eventLine(e))
-	}
-	return lines
-}
-
-// eventLine is an event in a line.
-func (l *live) eventLine(e control.Event) string {
-	text := e.Message
-	if e.Detail != "" {
-		text += ": " + e.Detail
-	}
-	if e.Code != "" {
-		text += " (" + string(e.Code) + ")"
-	}
-	about := target{e.Profile, e.Forward}.String()
-	line := e.Time.In(l.now.Location()).Format("15:04:05") + "  " + fault.Clean(about+" "+e.State+" "+text)
-	switch e.Level {
-	case control.Fault:
-		return paint(red, line)
-	case control.Warn:
-		return paint(yellow, line)
-	default:
-		return line
-	}
 }
 
 // footer is the last line: what is typed, what a key came to, or the keys.
