@@ -15,16 +15,19 @@ import (
 // The configuration folder is $WORK/config.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
-		Setup: func(e *testscript.Env) error {
-			home := filepath.Join(e.WorkDir, "home")
-			e.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+e.Getenv("PATH"))
-			e.Setenv("HOME", home)
-			e.Setenv("TUNNELD_CONFIG", filepath.Join(e.WorkDir, "config"))
-			return os.MkdirAll(home, 0o700)
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "mode": mode, "crlf": crlf},
+		Dir:   filepath.Join("testdata", "script"),
+		Setup: setUpScript,
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "mode": mode, "crlf": crlf},
 	})
+}
+
+func setUpScript(e *testscript.Env) error {
+	home := filepath.Join(e.WorkDir, "home")
+	e.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+e.Getenv("PATH"))
+	e.Setenv("HOME", home)
+	e.Setenv("SSH_AUTH_SOCK", "")
+	e.Setenv("TUNNELD_CONFIG", filepath.Join(e.WorkDir, "config"))
+	return os.MkdirAll(home, 0o700)
 }
 
 // fails STATUS COMMAND... runs a command that must end with the exit status.
