@@ -16,7 +16,7 @@ import (
 // wire are the schemas of openapi.yaml with the types that they describe.
 var wire = map[string]reflect.Type{
 	"Status": reflect.TypeFor[Status](), "FileProblem": reflect.TypeFor[Problem](), "Profile": reflect.TypeFor[Profile](),
-	"Forward": reflect.TypeFor[Forward](), "Error": reflect.TypeFor[Error](), "Outage": reflect.TypeFor[Outage](),
+	"Forward": reflect.TypeFor[Forward](), "Probe": reflect.TypeFor[Probe](), "Error": reflect.TypeFor[Error](), "Outage": reflect.TypeFor[Outage](),
 	"Event": reflect.TypeFor[Event](), "Prompt": reflect.TypeFor[Prompt](), "PromptLine": reflect.TypeFor[PromptLine](),
 	"HostKeyPrompt": reflect.TypeFor[HostKeyPrompt](), "KnownHostKey": reflect.TypeFor[KnownHostKey](),
 	"ReloadResult": reflect.TypeFor[ReloadResult](), "Change": reflect.TypeFor[Change](),
@@ -112,6 +112,9 @@ func compareType(t *testing.T, where string, s *openapi3.SchemaRef, typ reflect.
 	}
 	if got := slices.Contains(kinds, "null"); got != nullable {
 		t.Errorf("openapi.yaml: %s: null is possible: %v, want %v", where, got, nullable)
+	}
+	if typ.Kind() == reflect.Struct && typ != reflect.TypeFor[time.Time]() && refOf(typ) == "" {
+		t.Errorf("%s: add %s to wire, and to components.schemas of openapi.yaml", where, typ)
 	}
 	if want := refOf(typ); ref != want {
 		t.Errorf("openapi.yaml: %s: $ref %q, want %q", where, ref, want)
