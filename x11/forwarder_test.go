@@ -190,6 +190,32 @@ func TestForwarderExpiryLeavesOpenWindows(t *testing.T) {
 	}
 }
 
+// A program that is gone when the display answers is no refusal, and leaves no
+// connection to the display behind.
+func TestForwarderProgramLeaves(t *testing.T) {
+	asked, left, over := make(chan bool), make(chan bool), make(chan bool)
+	d := newDesk(t, &Forwarder{})
+	g := d.allow(&Grant{Trusted: true, Display: fakeDisplay(t, func(conn net.Conn) {
+		readSetup(conn)
+		asked <- true
+		<-left
+		conn.Write([]byte{0: verdictSuccess, answerHead - 1: 0})
+		io.Copy(io.Discard, conn)
+		close(over)
+	})})
+	conn := d.connect(t, packetOf('l', magicCookie, g.Cookie.bytes())).(*net.TCPConn)
+	<-asked
+	conn.SetLinger(0) // a reset, which the answer runs into
+	conn.Close()
+	left <- true
+	select {
+	case <-over:
+	case <-time.After(patience):
+		t.Error("the connection to the display stays")
+	}
+	sshtest.Eventually(t, patience, "the stream is over", func() bool { return d.Stats().Active == 0 })
+}
+
 // Two sessions with displays of their own never mix.
 func TestForwarderTellsSessionsApart(t *testing.T) {
 	d := newDesk(t, &Forwarder{})

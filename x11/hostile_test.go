@@ -98,7 +98,11 @@ func TestAuthorizeProves(t *testing.T) {
 			}
 		}
 	})
-	_, err := Authorize(t.Context(), d, Auth{}, 0)
+	a, err := Authorize(t.Context(), d, Auth{}, 0)
+	if err == nil {
+		serve(t, a.Serve)
+		t.Fatal("it is believed")
+	}
 	wantCode(t, err, fault.X11SecurityOpen)
 	if !strings.Contains(err.Error(), "does not restrict") {
 		t.Error(err)

@@ -164,6 +164,7 @@ func fakeDisplay(t testing.TB, answer func(net.Conn)) Display {
 			if err != nil {
 				return
 			}
+			context.AfterFunc(t.Context(), func() { conn.Close() }) // whatever waits for it
 			over.Go(func() { defer conn.Close(); answer(conn) })
 		}
 	})
