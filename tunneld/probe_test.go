@@ -60,13 +60,16 @@ func TestProbeOfTarget(t *testing.T) {
 	if e.Code != fault.ProbeFailed || e.Level != control.Warn || e.Hint == "" || !strings.Contains(e.Detail, target.Addr().String()) {
 		t.Errorf("event %+v", e)
 	}
-	if f := p.probe("work", "db", false); f.Probe.Error.Code != fault.ProbeFailed || f.Probe.Error.Hint == "" || f.State != "listening" {
+	f := p.probe("work", "db", false)
+	if f.Probe.Error.Code != fault.ProbeFailed || f.Probe.Error.Hint == "" || f.State != "listening" {
 		t.Errorf("forward %+v, probe %+v", f, f.Probe)
 	}
 	stdout, _, status := command(t, "status", "--config", p.dir)
 	if status != 0 || !strings.Contains(stdout, "probe_failed: target_refused: "+target.Addr().String()) {
 		t.Errorf("exit status %d:\n%s", status, stdout)
 	}
+	first := f.Probe.At
+	sshtest.Eventually(t, patience, "a second failure", func() bool { return p.probe("work", "db", false).Probe.At.After(first) })
 	mark := p.mark()
 	target, err = net.Listen("tcp", target.Addr().String())
 	if err != nil {
