@@ -124,27 +124,30 @@ func TestEndOfWrite(t *testing.T) {
 	}
 }
 
-// Close needs no answer of the server.
+// Close needs no answer of the server: sshd gives one when the program ends.
 func TestCloseIsImmediate(t *testing.T) {
-	l := scripted(t, answering(func(_ ssh.Channel, r *ssh.Request) { r.Reply(true, nil) }))
-	for range 20 {
-		s := start(t, l, shell.Spec{Command: "x"})
-		over := make(chan error, 3)
-		go func() { _, err := s.Stdout.Read(make([]byte, 1)); over <- err }()
-		go func() { _, err := s.Stderr.Read(make([]byte, 1)); over <- err }()
-		go func() { _, err := s.Stdin.Write(make([]byte, 4<<20)); over <- err }()
-		s.Close()
-		for range 3 {
-			if err := <-over; err == nil {
+	l, _ := openssh(t)
+	s := start(t, l, shell.Spec{Command: "sleep 1000"})
+	over := make(chan error, 3)
+	go func() { _, err := s.Stdout.Read(make([]byte, 1)); over <- err }()
+	go func() { _, err := s.Stderr.Read(make([]byte, 1)); over <- err }()
+	go func() { _, err := s.Stdin.Write(make([]byte, 8<<20)); over <- err }()
+	s.Close()
+	for range cap(over) {
+		select {
+		case err := <-over:
+			if err == nil {
 				t.Error("no error")
 			}
+		case <-patient(t).Done():
+			t.Fatal("a stream still waits")
 		}
-		if _, err := s.Wait(patient(t)); !errors.Is(err, shell.ErrNoExit) {
-			t.Error(err)
-		}
-		if err := s.Resize(shell.Size{}); err == nil {
-			t.Error("resized")
-		}
+	}
+	if _, err := s.Wait(patient(t)); !errors.Is(err, shell.ErrNoExit) {
+		t.Error(err)
+	}
+	if err := s.Resize(shell.Size{}); err == nil {
+		t.Error("resized")
 	}
 }
 
