@@ -104,11 +104,11 @@ func TestPromiseLastGoodVersionStays(t *testing.T) {
 	ping(t, open, "before")
 	mark := p.mark()
 	p.reload("work", text+"tagret = 1\n")
-	e := p.coded(mark, "", fault.BadProfile)
+	e := p.coded(mark, "work", fault.BadProfile)
 	if !strings.Contains(e.Detail, "profiles/work.toml:") || !strings.Contains(e.Detail, "did you mean") {
 		t.Errorf("event %+v", e)
 	}
-	p.coded(mark, "work", fault.BadProfile)
+	p.await(mark, "the last good version", func(e control.Event) bool { return e.Message == "the last good version stays in force" })
 	ping(t, open, "the last good version runs on")
 	if err := p.stop(); err != nil {
 		t.Fatal(err)
