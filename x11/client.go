@@ -3,12 +3,9 @@ package x11
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-
-	"tunneld/fault"
 )
 
 // The first byte of what a display sends (X Window System Protocol, chapter 1).
@@ -31,10 +28,10 @@ var le = binary.LittleEndian
 
 // client is a connection of our own to a display, with one request at a time.
 type client struct {
-	display Display
-	conn    net.Conn
-	hello   hello
-	seq     uint16 // of the last request
+	display  Display
+	conn     net.Conn
+	greeting []byte // the display's whole answer to the setup packet
+	seq      uint16 // of the last request
 }
 
 // dialClient connects to d and shows it auth. Where d says no, the error has a
@@ -61,14 +58,8 @@ func (c *client) greet(ctx context.Context, auth Auth) error {
 	if err != nil {
 		return err
 	}
-	body := make([]byte, a.bodySize(s.order()))
-	if err := c.read(ctx, body); err != nil {
-		return err
-	}
-	if c.hello, err = parseHello(body); err != nil {
-		return displayError(c.display, "%w", err)
-	}
-	return nil
+	c.greeting = append(a[:], make([]byte, a.bodySize(s.order()))...)
+	return c.read(ctx, c.greeting[answerHead:])
 }
 
 // read fills p, or fails when ctx ends.
@@ -105,7 +96,7 @@ func (c *client) call(ctx context.Context, request []byte) ([]byte, error) {
 		case m[0] == isError:
 			return nil, displayError(c.display, "request %d: error %d", request[0], m[1])
 		case m[0] == isReply && le.Uint16(m[2:]) != c.seq:
-			return nil, displayError(c.display, "a reply to nothing")
+			return nil, displayError(c.display, "%w", errUnasked)
 		case m[0] == isReply:
 			return m, nil
 		}
@@ -141,30 +132,4 @@ func readMessage(r io.Reader) ([]byte, error) {
 		return nil, unexpected(err)
 	}
 	return m, nil
-}
-
-// hello is what a display says of itself when it lets a client in.
-type hello struct {
-	vendor  string
-	release uint32
-	screens int
-}
-
-// helloSize is the length of a hello's fixed part, in bytes.
-const helloSize = 32
-
-// parseHello reads what follows the head of an answer.
-func parseHello(body []byte) (hello, error) {
-	if len(body) < helloSize {
-		return hello{}, errors.New("its greeting is too short")
-	}
-	n := int(le.Uint16(body[16:]))
-	if len(body) < helloSize+n {
-		return hello{}, errors.New("its greeting ends within the vendor's name")
-	}
-	return hello{
-		vendor:  fault.Clean(string(body[helloSize : helloSize+n])),
-		release: le.Uint32(body),
-		screens: int(body[20]),
-	}, nil
 }

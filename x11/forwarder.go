@@ -12,9 +12,9 @@
 // SECURITY extension, and is proved before it is used. [Probe] looks at a
 // display for a doctor.
 //
-// The few requests that this takes are made here and not by a library: a
-// display at a TCP port may be anyone's, and has to be read with suspicion and
-// within a time.
+// A display at a TCP port may be anyone's, and is read with suspicion and within
+// a time: the SECURITY extension's requests, of which xgb has none, are made
+// here, and xgb sees only answers that were looked at before.
 package x11
 
 import (

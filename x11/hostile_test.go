@@ -14,11 +14,10 @@ import (
 	"tunneld/internal/sshtest"
 )
 
-// greeting is a display's yes, of one screen, that ends with vendor.
+// greeting is a display's yes, without a screen, that ends with vendor.
 func greeting(vendor string) []byte {
-	body := make([]byte, helloSize)
+	body := make([]byte, 32)
 	le.PutUint16(body[16:], uint16(len(vendor)))
-	body[20] = 1
 	body = append(body, padded(vendor)...)
 	head := []byte{0: verdictSuccess, 2: 11, 7: 0}
 	le.PutUint16(head[6:], uint16(len(body)/4))
@@ -39,19 +38,23 @@ func TestLyingDisplays(t *testing.T) {
 	sshtest.Leaks(t)
 	long := greeting("")
 	long[answerHead+16] = 1
+	crowded := greeting("vendor")
+	crowded[answerHead+20] = 1
 	for name, c := range map[string]struct{ says, want string }{
 		"nothing":            {"", "EOF"},
 		"HTTP":               {"HTTP/1.1 400 Bad Request\r\n\r\n", "it refuses"},
 		"no":                 {string(setup{head: [12]byte{'l'}}.refusal("go \x1b[31maway")), "it refuses: go [31maway"},
 		"no, of other size":  {"\x00\xff\x0b\x00\x00\x00\x01\x00why", "it refuses: why"},
 		"authenticate":       {"\x02\x00\x00\x00\x00\x00\x01\x00more", "it refuses: more"},
-		"a short greeting":   {"\x01\x00\x0b\x00\x00\x00\x01\x00abcd", "too short"},
-		"a long vendor":      {string(long), "vendor"},
+		"a short greeting":   {"\x01\x00\x0b\x00\x00\x00\x01\x00abcd", "makes no sense"},
+		"a long vendor":      {string(long), "makes no sense"},
+		"a screen too many":  {string(crowded), "makes no sense"},
 		"half a greeting":    {string(greeting("vendor"))[:30], "unexpected EOF"},
 		"half a reply":       {string(greeting("v")) + "\x01half", "unexpected EOF"},
 		"an endless reply":   {string(greeting("v")) + string(message(isReply, 1, 0x3ffffff8)), "1073741816"},
 		"a reply to nothing": {string(greeting("v")) + string(message(isReply, 77, 0)), "a reply to nothing"},
 		"an unknown error":   {string(greeting("v")) + string(message(isError, 1, 0)), "error 0"},
+		"two replies":        {string(greeting("v")) + strings.Repeat(string(message(isReply, 1, 0)), 2), "EOF"},
 		"events and no end":  {string(greeting("v")) + strings.Repeat(string(message(99, 1, 0)), 5), "EOF"},
 		"an endless event":   {string(greeting("v")) + string(message(isGenericEvent, 1, 1<<31)), "2147483648"},
 	} {

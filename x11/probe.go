@@ -1,6 +1,12 @@
 package x11
 
-import "context"
+import (
+	"context"
+
+	"github.com/jezek/xgb/xproto"
+
+	"tunneld/fault"
+)
 
 // Info is what a display says of itself.
 type Info struct {
@@ -22,16 +28,42 @@ func Probe(ctx context.Context, d Display, auth Auth) (Info, error) {
 		return Info{}, err
 	}
 	defer c.close()
-	x, err := c.extension(ctx, securityName)
+	info, err := c.look(ctx)
 	if err != nil {
 		return Info{}, err
 	}
-	open, err := isOpen(ctx, d)
+	info.Open, err = isOpen(ctx, d)
+	return info, err
+}
+
+// look asks with xgb, which knows the greeting and the core protocol.
+func (c *client) look(ctx context.Context) (Info, error) {
+	release := bound(ctx, c.conn)
+	defer release()
+	greeting, err := readGreeting(c.greeting)
 	if err != nil {
-		return Info{}, err
+		return Info{}, displayError(c.display, "its greeting makes no sense")
+	}
+	x, err := newVetted(c).connect()
+	if err != nil {
+		return Info{}, c.explain(ctx, err)
+	}
+	defer x.end()
+	security, err := xproto.QueryExtension(x.Conn, uint16(len(securityName)), securityName).Reply()
+	if err != nil {
+		return Info{}, c.explain(ctx, x.why(err))
 	}
 	return Info{
-		Vendor: c.hello.vendor, Release: c.hello.release, Screens: c.hello.screens,
-		Security: x.present, Open: open,
+		Vendor: fault.Clean(greeting.Vendor), Release: greeting.ReleaseNumber, Screens: len(greeting.Roots),
+		Security: security.Present,
 	}, nil
+}
+
+// readGreeting parses a display's whole answer. One that lies makes xgb panic,
+// here where that can be caught.
+func readGreeting(data []byte) (g *xproto.SetupInfo, err error) {
+	defer fault.Recover(&err)
+	g = new(xproto.SetupInfo)
+	xproto.SetupInfoRead(data, g)
+	return g, nil
 }
