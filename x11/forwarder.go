@@ -125,6 +125,8 @@ func (f *Forwarder) relay(ctx context.Context, program net.Conn) {
 	}
 	g.open.Add(1)
 	defer g.open.Add(-1)
+	ctx, release := g.within(ctx)
+	defer release()
 	toDisplay, toProgram, _ := f.Splice(ctx, program, display) // an error is how that window's life ended
 	f.count(func(s *Stats) { s.ToDisplay += uint64(toDisplay); s.ToProgram += uint64(toProgram) })
 }

@@ -327,3 +327,25 @@ func TestRequest(t *testing.T) {
 		t.Errorf("%q, want %q", got, want.Bytes())
 	}
 }
+
+// Cut ends the windows of one grant, and of no other.
+func TestForwarderCut(t *testing.T) {
+	d := newDesk(t, &Forwarder{})
+	display := fakeDisplay(t, echoDisplay)
+	var grants []*Grant
+	var programs []net.Conn
+	for range 2 {
+		g := d.allow(&Grant{Display: display, Auth: fixed(realAuth), Trusted: true})
+		grants = append(grants, g)
+		programs = append(programs, d.connect(t, packetOf('l', magicCookie, g.Cookie.bytes())))
+		must[int](t)(io.ReadFull(programs[len(programs)-1], make([]byte, 8)))
+	}
+	d.Withdraw(grants[0])
+	grants[0].Cut()
+	if _, err := programs[0].Read(make([]byte, 1)); err == nil {
+		t.Error("a window outlives Cut")
+	}
+	sshtest.Eventually(t, patience, "one window is left", func() bool { return grants[0].Windows() == 0 && grants[1].Windows() == 1 })
+	must[int](t)(programs[1].Write([]byte("x")))
+	must[int](t)(io.ReadFull(programs[1], make([]byte, 1)))
+}

@@ -3,6 +3,7 @@ package x11
 import (
 	"context"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,10 @@ type Grant struct {
 	Refused func(error)
 
 	open atomic.Int64
+
+	begin sync.Once
+	life  context.Context // of the windows
+	end   context.CancelFunc
 }
 
 // Request is the payload of an x11-req that has the server show the grant's
@@ -56,6 +61,26 @@ func (g *Grant) Request() []byte {
 // Windows returns how many connections to the display are open. It is safe to
 // call at any time.
 func (g *Grant) Windows() int { return int(g.open.Load()) }
+
+// Cut ends the windows that are open, and every new one soon after it has begun:
+// withdraw the grant first. It is safe to call at any time.
+func (g *Grant) Cut() {
+	g.live()
+	g.end()
+}
+
+// live returns the context that Cut ends.
+func (g *Grant) live() context.Context {
+	g.begin.Do(func() { g.life, g.end = context.WithCancel(context.Background()) })
+	return g.life
+}
+
+// within returns ctx, ended by Cut too.
+func (g *Grant) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(g.live(), cancel)
+	return ctx, func() { stop(); cancel() }
+}
 
 // connect reaches the display for the client whose packet is s, and returns
 // the display's answer to it. ctx bounds it all.
