@@ -1,0 +1,176 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/pkg/sftp"
+
+	"tunneld/fault"
+)
+
+const (
+	packet   = 32 << 10 // the most that every server takes at once
+	requests = 64       // under way at once: as much as an SSH channel's window holds
+
+	greeting  = 30 * time.Second // for a server's first answer
+	farewell  = 2 * time.Second  // after the end of ctx, to tidy up
+	lossLimit = 5                // sessions in a row that were lost before a byte was moved
+)
+
+// remote is the server, over one session after another.
+type remote struct {
+	open    func(ctx context.Context) (io.ReadWriteCloser, error)
+	session *session // nil while there is none
+	losses  int      // since something was moved
+	begun   bool     // there was a session
+}
+
+// session is one SFTP session.
+type session struct {
+	*sftp.Client
+	line *line
+	over chan struct{}
+	work sync.WaitGroup
+}
+
+// line is a session's bytes. It remembers why they ended.
+type line struct {
+	io.ReadWriteCloser
+	once sync.Once
+	dead chan struct{} // closed when it is over
+	why  error         // set before dead is closed
+}
+
+func (l *line) end(why error) { l.once.Do(func() { l.why = why; close(l.dead) }) }
+
+func (l *line) Read(p []byte) (int, error) {
+	n, err := l.ReadWriteCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		l.end(fault.New(fault.SessionDenied, fault.Session, "the server ended the SFTP session").WithHint("the server's log may say why"))
+	} else if err != nil {
+		l.end(err)
+	}
+	return n, err
+}
+
+func (l *line) Write(p []byte) (int, error) {
+	n, err := l.ReadWriteCloser.Write(p)
+	if err != nil {
+		l.end(err)
+	}
+	return n, err
+}
+
+func (l *line) Close() error {
+	l.end(net.ErrClosed)
+	return l.ReadWriteCloser.Close()
+}
+
+func (l *line) isDead() bool {
+	select {
+	case <-l.dead:
+		return true
+	default:
+		return false
+	}
+}
+
+// connect opens a session unless there is one.
+func (r *remote) connect(ctx context.Context) error {
+	for r.session == nil {
+		stream, err := r.open(ctx)
+		if err != nil {
+			return err
+		}
+		s := &session{line: &line{ReadWriteCloser: stream, dead: make(chan struct{})}, over: make(chan struct{})}
+		err = s.greet(ctx)
+		switch {
+		case err == nil:
+			r.session, r.begun = s, true
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !r.begun || !s.line.isDead():
+			return err
+		default:
+			if err := r.count(s.line.why); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// greet exchanges versions, within a time.
+func (s *session) greet(ctx context.Context) (err error) {
+	limited, cancel := context.WithTimeout(ctx, greeting)
+	defer cancel()
+	stop := context.AfterFunc(limited, func() { s.line.Close() })
+	defer stop()
+	s.Client, err = sftp.NewClientPipe(s.line, s.line,
+		sftp.MaxPacketChecked(packet), sftp.MaxConcurrentRequestsPerFile(requests), sftp.UseConcurrentWrites(true), sftp.UseFstat(true))
+	switch {
+	case err == nil:
+		s.work.Go(func() { s.hangUp(ctx) })
+		return nil
+	case limited.Err() == context.DeadlineExceeded:
+		return fault.New(fault.SessionDenied, fault.Session, "the server did not answer SFTP within %s", greeting)
+	case s.line.isDead() && fault.As(s.line.why) != nil:
+		return s.line.why
+	}
+	return fault.New(fault.SessionDenied, fault.Session, "what the server answers is not SFTP: %w", err).
+		WithHint("what the account's shell prints when it starts, without a terminal, may be in the way")
+}
+
+// hangUp ends the session when ctx ends, after a moment in which temporary files
+// can be removed.
+func (s *session) hangUp(ctx context.Context) {
+	select {
+	case <-s.over:
+		return
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case <-s.over:
+	case <-timer.C:
+		s.line.Close()
+	}
+}
+
+func (s *session) end() {
+	s.line.Close() // first: a write that waits holds the client's lock
+	_ = s.Client.Close()
+	close(s.over)
+	s.work.Wait()
+}
+
+func (r *remote) isLost() bool { return r.session == nil || r.session.line.isDead() }
+
+// lose gives up a session that was lost. The error is why it is of no use to open
+// another.
+func (r *remote) lose() error {
+	why := r.session.line.why
+	r.close()
+	return r.count(why)
+}
+
+func (r *remote) count(why error) error {
+	if r.losses++; r.losses < lossLimit {
+		return nil
+	}
+	return fmt.Errorf("lost %d sessions in a row: %w", r.losses, why)
+}
+
+func (r *remote) close() {
+	if r.session != nil {
+		r.session.end()
+		r.session = nil
+	}
+}
