@@ -114,7 +114,7 @@ var problemTests = []struct{ name, text, want string }{
 	{"pipe there", host + "forward.local = [{ listen = 1, target = 'pipe:p' }]", `2:32: forward.local[0].target: pipe: is for an address of this machine alone; want a port, host:port or unix:PATH`},
 	{"pipe elsewhere", host + "forward.remote = [{ listen = 1, target = 'pipe:p' }]", `2:33: forward.remote[0].target: named pipes are on Windows alone; write a port, host:port or unix:PATH`},
 	{"probe", host + "forward.local = [{ listen = 1, target = 1, probe = '5s' }]", ``},
-	{"probe of a dynamic forward", host + "[[forward.dynamic]]\nlisten = 1080\nprobe = '5s'", `4:1: forward.dynamic[0].probe: unknown key`},
+	{"probe of a dynamic forward", host + "[[forward.dynamic]]\nlisten = 1080\nprobe = '5s'", `4:1: forward.dynamic[0].probe: unknown key; it is a key of [[forward.local]] and [[forward.remote]]`},
 
 	// When it is up.
 	{"start", "start = 'manual'\n" + host, ``},
