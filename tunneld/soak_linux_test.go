@@ -118,27 +118,32 @@ func digest(h hash.Hash) string { return fmt.Sprintf("%x", h.Sum(nil)) }
 // the drops: 240 losses in every way that a relay knows, a client at each. After
 // the first third nothing grows: no goroutines, no descriptors, no memory.
 func TestFlappingGrowsNothing(t *testing.T) {
+	t.Parallel()
 	const flaps, warm = 240, 80
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	relay := sshtest.NewRelay(t, d.Addr)
 	local := freeAddr(t)
-	t.Setenv("GOGC", "50") // so that what is resident is what is in use
 	quick := strings.Replace(serverAt(d, relay.Addr), `reconnect_max = "300ms"`, `reconnect_max = "60ms"`, 1)
-	p := startDaemon(t, map[string]string{"work": quick + localForward("db", local, echo.Addr) + remoteForward("back", "127.0.0.1:0", echo.Addr)})
+	p := prepareDaemon(t, map[string]string{"work": quick + localForward("db", local, echo.Addr) + remoteForward("back", "127.0.0.1:0", echo.Addr)})
+	metrics := freeAddr(t)
+	p.metricsAt(metrics)
+	run := p.program("run")
+	run.Env = append(environment(), "GOGC=50") // so that what is resident is what is in use
+	p.startAs(run)
 	p.forward(0, "work", "back", "listening")
 	var before footprint
 	for n := range flaps {
 		if n == warm {
-			before = p.footprint()
+			before = p.footprint(metrics)
 		}
 		mark := p.mark()
 		flap(relay, n)
 		sshtest.Eventually(t, patience, "a client through the drop", func() bool { return tryOnce(local) == nil })
 		p.forward(mark, "work", "back", "listening")
 	}
-	after := p.footprint()
+	after := p.footprint(metrics)
 	t.Logf("after %d drops: %+v; after %d: %+v", warm, before, flaps, after)
-	if after.descriptors > before.descriptors+3 || after.threads > before.threads+8 {
+	if after.goroutines > before.goroutines+3 || after.descriptors > before.descriptors+3 || after.threads > before.threads+8 {
 		t.Errorf("from %+v to %+v", before, after)
 	}
 	if after.resident > before.resident*5/4 {
@@ -158,11 +163,18 @@ func tryOnce(addr string) error {
 }
 
 // footprint is what a process holds.
-type footprint struct{ descriptors, threads, resident int } // resident in KiB
+type footprint struct{ goroutines, descriptors, threads, resident int } // resident in KiB
 
-func (p *process) footprint() footprint {
+func (p *process) footprint(metrics string) footprint {
 	p.t.Helper()
 	u := footprint{descriptors: p.descriptors()}
+	body, err := scrape(metrics)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := fmt.Sscanf(body[strings.Index(body, "\ngo_goroutines "):], "\ngo_goroutines %d", &u.goroutines); err != nil {
+		p.t.Fatal(err)
+	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		p.t.Fatal(err)

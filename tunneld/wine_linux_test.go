@@ -83,6 +83,7 @@ func onWindows(t testing.TB, profiles map[string]string) *process {
 // named pipe: status, an edit, down and up, events; a killed connection comes
 // back. Wine has no first instance of a pipe, so nothing is said of a second daemon.
 func TestWindows(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local, added := freeAddr(t), freeAddr(t)
 	text := onDrive(server(d)) + localForward("db", local, echo.Addr) + remoteForward("back", "127.0.0.1:0", echo.Addr)
