@@ -166,6 +166,10 @@ func CreateFile(path string, text []byte) error {
 // puts it in place.
 func writeWhole(path string, text []byte, prepare func(temp string) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".edit-*") // mode 0600
+	if errors.Is(err, fs.ErrPermission) {
+		return fault.New(fault.PermissionDenied, "", "%s cannot be written: its folder is read-only for this account", path).
+			WithHint("run it as the account that may write there")
+	}
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 var (
 	validName        = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
-	validStem        = regexp.MustCompile(`^[a-z0-9._-]{2,}$`)
+	validStem        = regexp.MustCompile(`^[a-z0-9_][a-z0-9._-]+$`)
 	validFingerprint = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}=?$`)
 	validMode        = regexp.MustCompile(`^0?[0-7]{3}$`)
 	validDisplay     = regexp.MustCompile(`^[^\s]*:[0-9]+(\.[0-9]+)?$`)
@@ -249,15 +249,19 @@ func validAlgorithm(s string) bool {
 	return strings.IndexFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || c == ',' }) < 0
 }
 
+// nameRule is what a profile may be called. A name that begins like a flag could
+// be given to no command.
+const nameRule = "a name is two or more of a-z 0-9 . _ -, with no - or . first"
+
 // checkStem judges the name of a profile.
 func checkStem(s string) error {
 	if validStem.MatchString(s) {
 		return nil
 	}
 	if fixed := ValidName(s); fixed != "" {
-		return withHint("rename it to "+fixed, "a name is two or more of a-z 0-9 . _ -")
+		return withHint("rename it to "+fixed, "%s", nameRule)
 	}
-	return errors.New("a name is two or more of a-z 0-9 . _ -")
+	return errors.New(nameRule)
 }
 
 // ValidName makes the name of a profile of a text, or "" where too little of it

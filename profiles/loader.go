@@ -8,6 +8,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"tunneld/fault"
 )
 
 const (
@@ -207,6 +209,7 @@ func (run *reading) hasCopies() bool { return !run.ReadOnly && len(run.copies())
 func (run *reading) find(base string) (entry, bool) {
 	name, file := strings.TrimSuffix(base, extension), profilesFolder+"/"+base
 	if err := checkStem(name); err != nil {
+		file = profilesFolder + "/" + fault.Clean(base)
 		r := run.reader(file)
 		r.fault(place{file: file}, "", err)
 		run.report(r.problems...)

@@ -63,7 +63,7 @@ var problemTests = []struct{ name, text, want string }{
 	{"empty user", host + "server.user = ''", `2:8: server.user: must not be empty`},
 	{"interface for an address", host + "server.bind_address = 'eth0'", `2:8: server.bind_address: "eth0" is not an IP address`},
 	{"fingerprint of the old kind", host + "host_key.fingerprints = ['MD5:aa']", "2:26: host_key.fingerprints[0]: \"MD5:aa\" is not a fingerprint; `ssh-keygen -lf FILE` prints it, as SHA256:..."},
-	{"bad jump hosts", host + "server.proxy_jump = ['profile:X', '-x']", "2:22: server.proxy_jump[0]: a name is two or more of a-z 0-9 . _ -\n2:35: server.proxy_jump[1]: \"-x\" is not a jump host; write profile:NAME or [user@]host[:port]"},
+	{"bad jump hosts", host + "server.proxy_jump = ['profile:X', '-x']", "2:22: server.proxy_jump[0]: a name is two or more of a-z 0-9 . _ -, with no - or . first\n2:35: server.proxy_jump[1]: \"-x\" is not a jump host; write profile:NAME or [user@]host[:port]"},
 	{"bad proxy", host + "server.proxy = 'ftp://ana:pw@x'", `2:8: server.proxy: not a proxy; write socks5://host:port, http://host:port or command:ARGV`},
 	{"password for its source", host + "auth.password = 'hunter2'", `2:6: auth.password: not a source of a secret; write prompt, env:NAME, file:PATH, command:ARGV, credential:NAME or keyring:NAME`},
 	{"bad pattern", host + "auth.answer = [{ prompt = '(', value = 'prompt' }]", "2:18: auth.answer[0].prompt: not a regular expression: error parsing regexp: missing closing ): `(`"},
@@ -190,6 +190,7 @@ func TestFileProblems(t *testing.T) {
 	l := folder(t, map[string]string{
 		"profiles/Lab One.toml": smallest,
 		"profiles/x.toml":       smallest,
+		"profiles/--help.toml":  smallest,
 		"profiles/up.TOML":      smallest,
 		"profiles/big.toml":     smallest + strings.Repeat("#\n", 1<<19),
 		"profiles/.hidden.toml": "=",
@@ -200,16 +201,32 @@ func TestFileProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	set, problems := l.Load()
-	want := `profiles/Lab One.toml: a name is two or more of a-z 0-9 . _ -; rename it to lab-one
+	want := `profiles/--help.toml: a name is two or more of a-z 0-9 . _ -, with no - or . first; rename it to help
+profiles/Lab One.toml: a name is two or more of a-z 0-9 . _ -, with no - or . first; rename it to lab-one
 profiles/big.toml: the file is over 1 MiB
 profiles/folder.toml: cannot be read: not a regular file
-profiles/up.TOML: a name is two or more of a-z 0-9 . _ -; rename it to up.toml
-profiles/x.toml: a name is two or more of a-z 0-9 . _ -`
+profiles/up.TOML: a name is two or more of a-z 0-9 . _ -, with no - or . first; rename it to up.toml
+profiles/x.toml: a name is two or more of a-z 0-9 . _ -, with no - or . first`
 	if got := lines(problems); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	if names(set) != "ok" {
 		t.Error(names(set))
+	}
+}
+
+// A file may be called anything, and its problem is printed on terminals.
+func TestFileNameIsNoEscape(t *testing.T) {
+	l := folder(t, nil)
+	if err := os.MkdirAll(l.Dir+"/profiles", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(l.Dir+"/profiles/a\x1b[31mb.toml", nil, 0o600); err != nil {
+		t.Skip(err) // this system has no such names
+	}
+	_, problems := l.Load()
+	if got := lines(problems); !strings.HasPrefix(got, "profiles/a [31mb.toml: ") {
+		t.Errorf("%q", got)
 	}
 }
 

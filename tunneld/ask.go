@@ -56,7 +56,11 @@ func askTerminal(line control.PromptLine) (string, error) {
 	}
 	fmt.Fprint(os.Stderr, strings.TrimRight(line.Text, " "), " ")
 	if line.Echo {
-		return readLine(bufio.NewReader(os.Stdin))
+		answer, err := readLine(bufio.NewReader(os.Stdin))
+		if err != nil {
+			fmt.Fprintln(os.Stderr) // the question's line is not over
+		}
+		return answer, err
 	}
 	text, err := readUnseen(in)
 	fmt.Fprintln(os.Stderr)
@@ -77,7 +81,7 @@ func readUnseen(in int) (string, error) {
 	go readPassword(in, typed) // nothing ends a read of the terminal but a line, or the program's end
 	select {
 	case a := <-typed:
-		return string(a.text), a.err
+		return string(a.text), unanswered(a.err)
 	case <-broken:
 		return "", errors.Join(errInterrupted, term.Restore(in, before))
 	}
@@ -91,7 +95,15 @@ func readPassword(in int, typed chan<- typedLine) {
 func readLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadString('\n')
 	if err != nil && line == "" {
-		return "", fmt.Errorf("no answer: %w", err)
+		return "", unanswered(err)
 	}
 	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// unanswered is the error of a read that brought no answer, or nil.
+func unanswered(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("no answer: the input ended")
+	}
+	return err
 }

@@ -75,7 +75,7 @@ func (k *checker) run(ctx context.Context, args []string) error {
 		fmt.Fprintln(k.out, p)
 	}
 	if len(args)+len(r.good)+len(r.problems) == 0 {
-		fmt.Fprintf(k.out, "no profiles in %s\n", filepath.Join(f.config, "profiles"))
+		fmt.Fprintf(k.out, "no profiles in %s\n%shint: tunneld init PROFILE writes one\n", filepath.Join(f.config, "profiles"), noteIndent)
 	}
 	return r.verdict()
 }

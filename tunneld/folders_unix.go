@@ -22,7 +22,7 @@ func systemFolders() folders {
 func userFolders() (folders, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return folders{}, err
+		return folders{}, hinted{err, "set HOME, or name the folder of the profiles with --config"}
 	}
 	config := filepath.Join(or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config")), "tunneld")
 	state := filepath.Join(or(os.Getenv("XDG_STATE_HOME"), filepath.Join(home, ".local", "state")), "tunneld")

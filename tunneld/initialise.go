@@ -67,7 +67,7 @@ func (in *initializer) read(args []string) error {
 	t := &in.template
 	t.Name = args[0]
 	if profiles.ValidName(t.Name) != t.Name {
-		return hinted{fmt.Errorf("%q is not a name for a profile", t.Name), "use two or more of a-z 0-9 . _ -"}
+		return hinted{fmt.Errorf("%q is not a name for a profile", t.Name), "use two or more of a-z 0-9 . _ -, with no - or . first"}
 	}
 	var err error
 	if len(args) > 1 {

@@ -148,7 +148,7 @@ func (in *initializer) trace(ctx context.Context, profile string) error {
 		return err
 	}
 	s.Open()
-	t := &tracer{out: in.out, start: time.Now()}
+	t := &tracer{out: in.out, brief: true, start: time.Now()}
 	return s.Trace(ctx, profile, control.TraceOptions{Forwards: true}, t.print)
 }
 

@@ -34,11 +34,15 @@ func main() {
 
 // execute runs one command line and returns the exit status.
 func execute(args []string, stdout, stderr io.Writer) int {
+	out := &output{Writer: stdout}
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
+	if failed := out.failure(); failed != nil { // whatever came of the command, nobody can read it
+		err = fmt.Errorf("printing: %w", failed)
+	}
 	if err == nil {
 		return 0
 	}
@@ -81,12 +85,14 @@ func newRoot() *cobra.Command {
 		Example:       "  tunneld demo\n  tunneld check\n  tunneld run",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          usage(cobra.NoArgs),
+		Args:          usage(isCommand),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentPreRunE = usage(func(c *cobra.Command, _ []string) error { return c.ValidateFlagGroups() })
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.SetHelpCommand(newHelp())
+	root.SuggestionsMinimumDistance = 2
 	g.register(root)
 	root.AddCommand(
 		newRun(g), newStatus(g), newEvents(g),

@@ -16,7 +16,7 @@ func profilePage() string {
 	p.section("SYNOPSIS")
 	p.line(italic("profiles/NAME.toml") + ", " + italic("daemon.toml"))
 	p.section("DESCRIPTION")
-	p.text("A profile is a TOML file for one server. The name of the file, without .toml, is its own: two or more of a-z 0-9 . _ -. " +
+	p.text("A profile is a TOML file for one server. The name of the file, without .toml, is its own: two or more of a-z 0-9 . _ -, with no - or . first. " +
 		"It stands in the folder profiles/ of the configuration folder; see tunneld(1).")
 	p.macro("PP")
 	p.text("Durations are 500ms, 15s, 10m. In paths ~ is the home folder, and a relative one starts at the configuration folder. " +

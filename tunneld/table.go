@@ -54,12 +54,12 @@ func printTable(w io.Writer, s control.Status, now time.Time) { tableFor(w).prin
 // tableFor finds out what w can show.
 func tableFor(w io.Writer) table {
 	t := table{out: w}
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	fd, ok := terminalOf(w)
+	if !ok {
 		return t
 	}
 	t.width = 80
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+	if width, _, err := term.GetSize(fd); err == nil && width > 0 {
 		t.width = width
 	}
 	// A Windows console shows colours where Windows Terminal hosts it.

@@ -43,6 +43,7 @@ func newTrace(g *globals) *cobra.Command {
 type tracer struct {
 	out   io.Writer
 	json  bool
+	brief bool // without the long offers of algorithms
 	start time.Time
 }
 
@@ -83,6 +84,9 @@ func (t *tracer) print(e control.Event) {
 	if t.json {
 		line, _ := json.Marshal(e) // an event has nothing that cannot be encoded
 		fmt.Fprintf(t.out, "%s\n", line)
+		return
+	}
+	if t.brief && (e.Message == "server offers" || e.Message == "we offer") {
 		return
 	}
 	text := e.Message

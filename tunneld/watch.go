@@ -25,8 +25,11 @@ func watchable(c *cobra.Command) error {
 			return &usageError{c, errors.New("--watch and --" + other + " exclude each other")}
 		}
 	}
-	if !isTerminal(os.Stdin) || !isTerminal(os.Stdout) || os.Getenv("TERM") == "dumb" {
+	if !isTerminal(os.Stdin) || !isTerminal(os.Stdout) {
 		return &usageError{c, errors.New("--watch needs a terminal")}
+	}
+	if os.Getenv("TERM") == "dumb" {
+		return &usageError{c, errors.New("--watch needs a terminal with a cursor that moves: TERM is dumb")}
 	}
 	return nil
 }
