@@ -40,6 +40,13 @@ type Daemon interface {
 	// told how much was missed. It returns nil when nothing will follow, or
 	// ctx's error.
 	Events(ctx context.Context, opts EventOptions, tell func(Event)) error
+	// Session runs a program on the profile's server, and returns how it ended
+	// once all its output is written; the error is why nobody knows. A session
+	// that nobody attends any more, because ctx ended, is hung up.
+	Session(ctx context.Context, profile string, r SessionRequest, s SessionStreams) (SessionExit, error)
+	// Dial connects to a target, host:port or unix:PATH, as the profile's server
+	// sees it. ctx bounds the dial and the connection.
+	Dial(ctx context.Context, profile, target string) (Pipe, error)
 	// Act starts, stops or restarts a profile, or one forward of it where one is
 	// named. It returns when that is under way.
 	Act(ctx context.Context, action Action, profile, forward string) error

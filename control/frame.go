@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"tunneld/fault"
 )
 
 // Stream is what a binary frame of a session belongs to: its first byte. The
@@ -35,7 +33,12 @@ type Frame struct {
 }
 
 // WindowSize is that of a terminal, in cells and, where known, in pixels.
-type WindowSize struct{ Columns, Rows, Width, Height uint32 }
+type WindowSize struct {
+	Columns uint32 `json:"columns"`
+	Rows    uint32 `json:"rows"`
+	Width   uint32 `json:"width"`
+	Height  uint32 `json:"height"`
+}
 
 // Grant lets the other side send so many more bytes of a stream.
 type Grant struct {
@@ -43,20 +46,10 @@ type Grant struct {
 	Bytes  uint32
 }
 
-// Outcome is how a session ended: by itself, by a signal, or with an error.
+// Outcome is what the last frame tells: how a session ended, or why nobody knows.
 type Outcome struct {
-	Status uint32        `json:"status"`
-	Signal string        `json:"signal,omitempty"` // a name of RFC 4254 section 6.10
-	Core   bool          `json:"core,omitempty"`
-	Reason string        `json:"reason,omitempty"` // the server's words about the signal
-	Error  *OutcomeError `json:"error,omitempty"`  // why nobody knows, such as a lost connection
-}
-
-// OutcomeError is a failure on its way.
-type OutcomeError struct {
-	Code    fault.Code `json:"code"`
-	Message string     `json:"message"`
-	Hint    string     `json:"hint"`
+	SessionExit
+	Error *problem `json:"error,omitempty"` // such as that of a lost connection
 }
 
 // ParseFrame reads a frame and checks its length for its stream. The data is not

@@ -7,19 +7,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tunneld/control"
-	"tunneld/fault"
 )
 
 func frames(t testing.TB) []control.Frame {
 	t.Helper()
-	lost, err := control.Outcome{Error: &control.OutcomeError{Code: fault.KeepaliveLost, Message: "m", Hint: "h"}}.Frame()
+	killed, err := control.Outcome{SessionExit: control.SessionExit{Signal: "KILL", Core: true, Reason: "r"}}.Frame()
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed, err := control.Outcome{Signal: "KILL", Core: true, Reason: "r"}.Frame()
-	if err != nil {
-		t.Fatal(err)
-	}
+	lost := control.Frame{Stream: control.Exit, Data: []byte(`{"status":0,"error":{"code":"keepalive_lost","message":"m","hint":"h"}}`)}
 	return []control.Frame{
 		{Stream: control.Stdin, Data: []byte{}},
 		{Stream: control.Stdout, Data: []byte("text")},
@@ -50,7 +46,7 @@ func TestFrames(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if f, err := (control.Outcome{Status: 3}).Frame(); string(f.Append(nil)) != "\x05{\"status\":3}" || err != nil {
+	if f, err := (control.Outcome{SessionExit: control.SessionExit{Status: 3}}).Frame(); string(f.Append(nil)) != "\x05{\"status\":3}" || err != nil {
 		t.Errorf("%q, %v", f.Append(nil), err)
 	}
 }

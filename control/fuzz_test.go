@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunneld/fault"
 )
 
 // quiet is a daemon to which nothing happens.
@@ -24,6 +26,13 @@ func (quiet) Reload(context.Context, ReloadOptions) (ReloadResult, error)    { r
 func (quiet) Trace(context.Context, string, TraceOptions, func(Event)) error { return nil }
 func (quiet) Check(context.Context, string) (CheckResult, error)             { return CheckResult{}, nil }
 func (quiet) Events(context.Context, EventOptions, func(Event)) error        { return nil }
+
+func (quiet) Session(context.Context, string, SessionRequest, SessionStreams) (SessionExit, error) {
+	return SessionExit{}, nil
+}
+func (quiet) Dial(context.Context, string, string) (Pipe, error) {
+	return nil, fault.New(fault.TargetRefused, fault.Forward, "nothing listens")
+}
 
 func sayNothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 

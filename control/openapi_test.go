@@ -24,10 +24,12 @@ var wire = map[string]reflect.Type{
 	// Requests: what may be left out is up to the route.
 	"Answer": reflect.TypeFor[Answer](), "TraceOptions": reflect.TypeFor[TraceOptions](),
 	"ReloadOptions": reflect.TypeFor[reloadBody](), "Secret": reflect.TypeFor[secretBody](),
+	"SessionRequest": reflect.TypeFor[SessionRequest](), "Terminal": reflect.TypeFor[Terminal](), "WindowSize": reflect.TypeFor[WindowSize](),
+	"SessionExit": reflect.TypeFor[SessionExit](),
 }
 
 // isRequest are the schemas of bodies that a client sends.
-var isRequest = map[string]bool{"Answer": true, "TraceOptions": true, "ReloadOptions": true, "Secret": true}
+var isRequest = map[string]bool{"Answer": true, "TraceOptions": true, "ReloadOptions": true, "Secret": true, "SessionRequest": true, "Terminal": true}
 
 func openAPI(t *testing.T) *openapi3.T {
 	t.Helper()

@@ -41,6 +41,8 @@ var routes = []route{
 	{"DELETE /v1/secrets/{name}", actLimit, (*server).removeSecret},
 	{"POST /v1/profiles/{name}/trace", traceLimit, (*server).trace},
 	{"POST /v1/profiles/{name}/check", traceLimit, (*server).checkProfile},
+	{"GET /v1/profiles/{name}/session", ownLimit, (*server).session},
+	{"GET /v1/profiles/{name}/dial", ownLimit, (*server).dial},
 	{"POST /v1/profiles/{name}/{action}", actLimit, (*server).act},
 	{"POST /v1/profiles/{name}/forwards/{forward}/{action}", actLimit, (*server).act},
 	{"POST /v1/reload", actLimit, (*server).reload},
@@ -272,10 +274,13 @@ func encode(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// decode reads the body, strictly: a key that is not known may have been meant
-// to matter. No body is an empty document.
-func decode(r *http.Request, v any) error {
-	d := json.NewDecoder(r.Body)
+// decode reads the body, strictly. No body is an empty document.
+func decode(r *http.Request, v any) error { return decodeStrict(r.Body, v) }
+
+// decodeStrict reads one document: a key that is not known may have been meant
+// to matter.
+func decodeStrict(r io.Reader, v any) error {
+	d := json.NewDecoder(r)
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
 	if errors.Is(err, io.EOF) {

@@ -51,10 +51,14 @@ type server struct {
 	ending <-chan struct{}
 
 	followers chan struct{} // each holds a place
+	upgraded  chan struct{} // each WebSocket holds a place
 }
 
 func newServer(d Daemon) *server {
-	s := &server{daemon: d, places: make(chan struct{}, connections), followers: make(chan struct{}, followers)}
+	s := &server{
+		daemon: d, places: make(chan struct{}, connections),
+		followers: make(chan struct{}, followers), upgraded: make(chan struct{}, sockets),
+	}
 	s.mux = s.newMux()
 	return s
 }

@@ -50,6 +50,7 @@ type Profile struct {
 	Error      *Error     `json:"error"`
 	LastDown   *Outage    `json:"last_down"`
 	Forwards   []Forward  `json:"forwards"`
+	Sessions   int        `json:"sessions"` // that are open
 }
 
 // Forward is one forward of a profile.

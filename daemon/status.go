@@ -63,6 +63,7 @@ func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
 	if t != nil {
 		observeLink(&out, t.link.Status())
 		out.Warnings = t.link.Target().Warnings()
+		out.Sessions = t.sessions.count()
 		t.mu.Lock()
 		forwards = t.forwards
 		defer t.mu.Unlock()

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -45,6 +46,9 @@ type tunnel struct {
 	stopped sync.Once
 	desk    desk
 	returns comebacks // hear's alone
+
+	sessions sessions
+	agents   agents
 
 	mu       sync.Mutex // guards what follows
 	profile  profiles.Profile
@@ -232,9 +236,11 @@ func (t *tunnel) current() profiles.Profile {
 	return t.profile
 }
 
-// drain stops listening and waits for the open connections, until ctx ends.
+// drain stops listening and waits for the open connections and commands, until
+// ctx ends.
 func (t *tunnel) drain(ctx context.Context) {
 	var drains sync.WaitGroup
+	drains.Go(func() { t.sessions.drain(ctx) })
 	for _, r := range t.running() {
 		drains.Go(func() { _ = r.Drain(ctx) }) // at the end of ctx, stop cuts what is left
 	}
@@ -244,6 +250,7 @@ func (t *tunnel) drain(ctx context.Context) {
 // stop ends the tunnel at once; the channel is closed when all of it is over.
 func (t *tunnel) stop() <-chan struct{} {
 	t.stopped.Do(func() {
+		t.sessions.end(fmt.Errorf("%s was stopped", t.name))
 		t.cancel()
 		t.forget()
 		go t.awaitWork()

@@ -52,17 +52,10 @@ func (t *tunnel) credentials(a profiles.Auth, server profiles.Hop) identity.Cred
 	c := identity.Credentials{
 		Methods: a.Methods,
 		Files:   a.IdentityFiles, Named: a.IdentityFilesWritten, CertificateFiles: a.CertificateFiles,
-		IdentitiesOnly: a.IdentitiesOnly, Agent: t.house.me.Agent,
+		IdentitiesOnly: a.IdentitiesOnly, Agent: t.agent(a),
 		PublicKeyAlgorithms: a.PublicKeyAlgorithms,
 		Passphrase:          identity.Secret(a.Passphrase), Password: identity.Secret(a.Password),
 		Secrets: t.house.me.Secrets, Asker: t.asker(), Memory: t.memoryOf(server),
-	}
-	switch a.Agent {
-	case "auto":
-	case "none":
-		c.Agent = ""
-	default:
-		c.Agent = a.Agent
 	}
 	for _, answer := range a.Answers {
 		if prompt, err := regexp.Compile(answer.Prompt); err == nil { // profiles checked it
@@ -70,6 +63,18 @@ func (t *tunnel) credentials(a profiles.Auth, server profiles.Hop) identity.Cred
 		}
 	}
 	return c
+}
+
+// agent is the socket or pipe of the agent that a profile means; "" is none.
+func (t *tunnel) agent(a profiles.Auth) string {
+	switch a.Agent {
+	case "auto":
+		return t.house.me.Agent
+	case "none":
+		return ""
+	default:
+		return a.Agent
+	}
 }
 
 // newForward wires a forward: the kinds differ only in who listens and who

@@ -27,11 +27,9 @@ type agentKeys struct {
 // openAgent connects to the agent at socket and lists its keys. The connection
 // ends with ctx, or with close. Its error has the code agent_unavailable.
 func openAgent(ctx context.Context, socket string) (agentKeys, error) {
-	dialing, cancel := context.WithTimeout(ctx, agentTimeout)
-	defer cancel()
-	conn, err := dialAgent(dialing, socket)
+	conn, err := DialAgent(ctx, socket)
 	if err != nil {
-		return agentKeys{}, fault.New(fault.AgentUnavailable, fault.Auth, "agent: %w", err)
+		return agentKeys{}, err
 	}
 	a := agentKeys{conn: conn, stop: context.AfterFunc(ctx, func() { conn.Close() })}
 	conn.SetDeadline(time.Now().Add(agentTimeout))
@@ -41,6 +39,18 @@ func openAgent(ctx context.Context, socket string) (agentKeys, error) {
 	}
 	conn.SetDeadline(time.Time{})
 	return a, nil
+}
+
+// DialAgent connects to the agent at a socket or pipe. Its error has the code
+// agent_unavailable.
+func DialAgent(ctx context.Context, socket string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	conn, err := dialAgent(ctx, socket)
+	if err != nil {
+		return nil, fault.New(fault.AgentUnavailable, fault.Auth, "agent: %w", err)
+	}
+	return conn, nil
 }
 
 // find returns the agent's key with this public half, or nil.

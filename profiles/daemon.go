@@ -18,5 +18,5 @@ type Defaults struct {
 	Auth    Auth    `toml:"auth"`
 	HostKey HostKey `toml:"host_key"`
 	X11     X11     `toml:"x11" now:""`
-	Shell   Shell   `toml:"shell" now:""`
+	Shell   Shell   `toml:"shell"`
 }

@@ -122,9 +122,8 @@ var problemTests = []struct{ name, text, want string }{
 	{"idle_timeout", "idle_timeout = '0s'\n" + host, `1:1: idle_timeout: must be at least 1ms`},
 
 	// What this version cannot do.
-	{"flag", host + "auth.forward_agent = true", `2:6: auth.forward_agent: true is not in this version yet; so far only false`},
 	{"x11", host + "[x11]", `2:2: x11: not in this version yet`},
-	{"shell", host + "shell.env = { A = 'b', 'C D' = 'e' }", "2:1: shell: not in this version yet\n2:24: shell.env.\"C D\": \"C D\" is not the name of a variable"},
+	{"shell", host + "shell.env = { A = 'b', 'C D' = 'e' }", "2:24: shell.env.\"C D\": \"C D\" is not the name of a variable"},
 }
 
 func TestProblems(t *testing.T) {

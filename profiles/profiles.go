@@ -46,7 +46,7 @@ type Profile struct {
 	HostKey     HostKey       `toml:"host_key"`
 	Forwards    []Forward     `toml:"forward"` // in the order local, remote, dynamic, then as written
 	X11         X11           `toml:"x11" now:""`
-	Shell       Shell         `toml:"shell" now:""`
+	Shell       Shell         `toml:"shell"`
 }
 
 // The values of Profile.Start.
@@ -96,7 +96,7 @@ type Auth struct {
 	Passphrase          string   `toml:"passphrase" default:"prompt" format:"secret"`
 	Password            string   `toml:"password" default:"prompt" format:"secret"`
 	PublicKeyAlgorithms []string `toml:"public_key_algorithms" format:"algorithm"`
-	ForwardAgent        bool     `toml:"forward_agent" default:"false" now:"false"`
+	ForwardAgent        bool     `toml:"forward_agent" default:"false"`
 	Answers             []Answer `toml:"answer"`
 
 	// IdentityFilesWritten says that the profile or daemon.toml names

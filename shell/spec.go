@@ -18,6 +18,9 @@ type Spec struct {
 	Terminal *Terminal // nil means none
 	X11      *X11      // nil means none
 	Agent    bool      // let programs reach our agent (OpenSSH's PROTOCOL.agent)
+	// AgentGiven says that the connection has it already: OpenSSH's server grants
+	// it once, and its refusal after that means nothing.
+	AgentGiven bool
 
 	// Command is a line for the account's shell; "" means that shell itself.
 	Command   string
@@ -75,7 +78,9 @@ func (s Spec) requests() []request {
 		all = append(all, request{"x11-req", ssh.Marshal(payload),
 			fault.New(fault.X11ServerRefused, fault.X11, "the server refuses to forward X11")})
 	}
-	if s.Agent {
+	if s.Agent && s.AgentGiven {
+		all = append(all, request{"auth-agent-req@openssh.com", nil, nil})
+	} else if s.Agent {
 		all = append(all, request{"auth-agent-req@openssh.com", nil,
 			fault.New(fault.SessionDenied, fault.Session, "the server refuses to forward the agent").
 				WithHint("check AllowAgentForwarding in the server's sshd_config and the key's options, or leave the agent out")})

@@ -43,6 +43,8 @@ func TestOpenAPIIsTrue(t *testing.T) {
 	a.ask(200, "POST", "/v1/profiles/{name}/trace", work, `{"forwards": true}`)
 	a.ask(404, "POST", "/v1/profiles/{name}/trace", map[string]string{"name": "none"}, "")
 	a.ask(200, "POST", "/v1/profiles/{name}/check", work, "")
+	a.ask(426, "GET", "/v1/profiles/{name}/session", work, "")
+	a.ask(409, "GET", "/v1/profiles/{name}/dial", work, "")
 	a.ask(202, "POST", "/v1/profiles/{name}/{action}", work, "")
 	a.ask(202, "POST", "/v1/profiles/{name}/forwards/{forward}/{action}", work, "")
 	a.ask(200, "POST", "/v1/reload", nil, `{"keep": true}`)

@@ -1,0 +1,78 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// sockets is how many WebSockets there may be at once: they stay for long, and
+// have places of their own.
+const sockets = 256
+
+// upgrade makes a WebSocket of a request (RFC 6455). The caller ends it with
+// release. Nothing bounds what is written to it but the end of the request's
+// context: a client that takes its time makes the other side wait.
+func (s *server) upgrade(w *response, r *http.Request) (ws *websocket.Conn, release func(), err error) {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return nil, nil, &refusal{http.StatusUpgradeRequired, "this is a WebSocket: ask with Upgrade: websocket"}
+	}
+	select {
+	case s.upgraded <- struct{}{}:
+	default:
+		return nil, nil, &refusal{http.StatusServiceUnavailable, fmt.Sprintf("%d sessions and connections are open already", sockets)}
+	}
+	s.conns.Add(1) // net/http forgets the connection now
+	ws, err = websocket.Accept(w, r, nil)
+	if err != nil {
+		s.downgrade(nil)
+		return nil, nil, err
+	}
+	return ws, func() { s.downgrade(ws) }, nil
+}
+
+// downgrade ends what upgrade made.
+func (s *server) downgrade(ws *websocket.Conn) {
+	if ws != nil {
+		_ = ws.CloseNow()
+	}
+	<-s.upgraded
+	s.conns.Done()
+}
+
+// upgrade asks for a WebSocket. ctx bounds the request, and limit too.
+func (c *Client) upgrade(ctx context.Context, limit time.Duration, path string) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	asking := &asking{next: c.http.Transport}
+	ws, _, err := websocket.Dial(ctx, "http://tunneld"+path, &websocket.DialOptions{HTTPClient: &http.Client{Transport: asking}})
+	switch {
+	case asking.refused != nil:
+		return nil, asking.refused
+	case err != nil:
+		return nil, c.unanswered(err)
+	}
+	return ws, nil
+}
+
+// asking keeps the problem with which a request was refused: the WebSocket's
+// client would cut its text.
+type asking struct {
+	next    http.RoundTripper
+	refused error
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *asking) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := a.next.RoundTrip(r)
+	if err == nil && answer.StatusCode >= http.StatusBadRequest {
+		defer answer.Body.Close()
+		a.refused = readProblem(answer)
+		return nil, a.refused
+	}
+	return answer, err
+}

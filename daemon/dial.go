@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"tunneld/control"
+	"tunneld/fault"
+	"tunneld/link"
+	"tunneld/profiles"
+)
+
+// Dial implements control.Daemon: a connection through the profile's live link.
+func (s *Supervisor) Dial(ctx context.Context, profile, target string) (control.Pipe, error) {
+	to, err := profiles.ParseAddress(target)
+	if err != nil || to.Network != profiles.TCP && to.Network != profiles.Unix {
+		return nil, fault.New(fault.TargetRefused, fault.Forward, "%q is no target", fault.Clean(target)).
+			WithHint("want host:port, or unix:PATH on the server")
+	}
+	v, err := s.visit(ctx, profile)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := v.dial(to)
+	if err != nil {
+		v.leave()
+		return nil, v.explain(err)
+	}
+	return &visitor{conn, v}, nil
+}
+
+func (v visit) dial(to profiles.Address) (conn net.Conn, err error) {
+	if to.Network == profiles.Unix {
+		conn, err = v.tunnel.link.DialUnix(v.ctx, to.Path, v.hold)
+	} else {
+		conn, err = v.tunnel.link.Dial(v.ctx, to.Host, to.Port, nil, v.hold)
+	}
+	if err != nil && v.ctx.Err() != nil {
+		err = context.Cause(v.ctx)
+	}
+	return conn, err
+}
+
+// visitor is a connection that ends its visit.
+type visitor struct {
+	net.Conn
+	visit visit
+}
+
+// Read says why a connection broke.
+func (c *visitor) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errLinkLost
+		if why := c.visit.tunnel.link.Status().LastDown.Err; why != nil {
+			err = c.visit.explain(why)
+		}
+	}
+	return n, err
+}
+
+var errLinkLost error = fault.New(fault.ClosedByServer, fault.Connect, "the connection to the server is lost")
+
+// CloseWrite ends our direction.
+func (c *visitor) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return link.ErrDown
+}
+
+// Close ends the visit too.
+func (c *visitor) Close() error {
+	err := c.Conn.Close()
+	c.visit.leave()
+	return err
+}
