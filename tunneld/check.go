@@ -113,6 +113,9 @@ func checkAll(f folders, args []string) (checked, error) {
 		if err != nil {
 			return checked{}, err
 		}
+		if filepath.Base(path) == "daemon.toml" {
+			return checked{}, hinted{fmt.Errorf("%s is no profile", arg), "a daemon.toml is checked with its folder: tunneld check --config DIR"}
+		}
 		set, problems := loader.LoadFile(path)
 		r.add(set, problems, nil, path)
 	}

@@ -140,10 +140,16 @@ func (t table) painted(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
+// stopWords say who has a profile down.
+var stopWords = map[string]string{"user": "stopped, ", "manual": "manual, "}
+
 func profileRow(p control.Profile, now time.Time) row {
 	route := p.Server
 	if p.RTT != nil {
 		route += fmt.Sprintf("  %.3g ms", *p.RTT)
+	}
+	if by := p.StoppedBy; by != nil {
+		route = stopWords[*by] + "until tunneld up " + p.Name
 	}
 	r := row{paint: stateColor(p.State)}
 	if e := p.Error; e != nil {

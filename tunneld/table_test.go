@@ -152,3 +152,12 @@ func TestTableCountsFailures(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// What is down says how to have it up.
+func TestStoppedSaysHowToStart(t *testing.T) {
+	for by, want := range map[string]string{"user": "stopped, until tunneld up lab", "manual": "manual, until tunneld up lab", "moon": "until tunneld up lab"} {
+		if got := profileRow(control.Profile{Name: "lab", State: "down", Server: "h:22", StoppedBy: &by}, time.Now()).cells[3]; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
