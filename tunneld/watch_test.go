@@ -109,16 +109,18 @@ func TestWatchIsTurnedOnAndOff(t *testing.T) {
 	if ping(t, dialTCP(t, one), "as before"); !isDeaf(two) {
 		t.Error("the edit was taken")
 	}
+	mark := p.mark()
 	if stdout, stderr, status := command(t, "reload", "--config", p.dir); status != 0 || !strings.Contains(stdout, "work/db: start forward") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
+	p.forward(mark, "work", "db", "listening")
 	ping(t, dialTCP(t, two), "reloaded")
 
 	p.write("daemon.toml", daemonTOML+"watch = true\n")
 	if _, stderr, status := command(t, "reload", "--config", p.dir); status != 0 {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
-	mark := p.mark()
+	mark = p.mark()
 	p.profile("work", with(one))
 	p.forward(mark, "work", "db", "listening")
 	p.write("daemon.toml", strings.Replace(daemonTOML, "json", "text", 1)+"[defaults.link]\nrefused_retry = '1h'\n")
