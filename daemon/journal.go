@@ -123,12 +123,14 @@ func (j *journal) report(e control.Event, err error, good, attempt bool) {
 		if e.Code == "" {
 			describe(&e, err)
 		}
-		if row = j.row(key); !row.isNew(err) {
+		if row = j.row(key); !row.isNew(kindOf(err)) {
 			row.repeats++
 			return
 		}
 		e.Repeats = row.repeats
 	case attempt && row != nil:
+		return
+	case e.State == string(link.Idle) && row != nil && !row.isNew(e.State): // each client that cannot be served ends so
 		return
 	case good && row != nil:
 		e.Repeats = row.repeats
@@ -147,13 +149,18 @@ func (j *journal) row(key subject) *failures {
 	return j.rows[key]
 }
 
-// isNew reports whether the row has not told a failure of this kind yet. The
-// kind is the code, and the code below it where a hop failed with its own.
-func (f *failures) isNew(err error) bool {
-	kind := err.Error()
-	if outer := fault.As(err); outer != nil {
-		kind = string(outer.Code) + " " + string(fault.CodeOf(outer.Err))
+// kindOf is the code of err, and the code below it where a hop failed with its
+// own; without one it is the message.
+func kindOf(err error) string {
+	outer := fault.As(err)
+	if outer == nil {
+		return err.Error()
 	}
+	return string(outer.Code) + " " + string(fault.CodeOf(outer.Err))
+}
+
+// isNew reports whether the row has not told something of this kind yet.
+func (f *failures) isNew(kind string) bool {
 	if f.told[kind] || len(f.told) >= kindsLimit {
 		return false
 	}
