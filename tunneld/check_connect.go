@@ -13,7 +13,7 @@ import (
 // try makes a fresh connection of a profile and asks for its forwards.
 func (g *globals) try(ctx context.Context, p checkedProfile) []control.Trial {
 	var r control.CheckResult
-	ask := func(e examiner) (err error) { r, err = e.Check(ctx, p.Name); return err }
+	ask := func(b backend) (err error) { r, err = b.Check(ctx, p.Name); return err }
 	var err error
 	if p.file == "" {
 		err = g.examine(ctx, p.Name, ask)
@@ -29,7 +29,7 @@ func (g *globals) try(ctx context.Context, p checkedProfile) []control.Trial {
 }
 
 // examineFile asks a supervisor in this process, which has the one profile.
-func (g *globals) examineFile(path string, ask func(examiner) error) error {
+func (g *globals) examineFile(path string, ask func(backend) error) error {
 	s, err := g.local()
 	if err != nil {
 		return err

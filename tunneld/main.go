@@ -4,7 +4,8 @@
 // "tunneld: WHAT" on stderr, with a second line "hint: ..." where there is
 // something to do; the daemon's log goes to stderr. Exit status 1 means that it
 // failed, 2 that the command was used wrongly, 3 that something that should be
-// up is not, 4 that no daemon answers.
+// up is not, 4 that no daemon answers; shell and exec have the status of what
+// they run, and 255 where tunneld failed.
 package main
 
 import (
@@ -45,6 +46,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	}
 	if err == nil {
 		return 0
+	}
+	if remote := remoteExit(0); errors.As(err, &remote) {
+		return int(remote) // it has said what it had to say
 	}
 	fmt.Fprintf(stderr, "tunneld: %v\n", err)
 	if hint := hintOf(err); hint != "" {
@@ -98,6 +102,7 @@ func newRoot() *cobra.Command {
 		newRun(g), newStatus(g), newEvents(g),
 		newAct(g, control.Up), newAct(g, control.Down), newAct(g, control.Restart), newReload(g),
 		newCheck(g), newTrace(g),
+		newShell(g), newExec(g), newSSHProxy(g),
 		newUnlock(g), newTrust(g), newSecret(g),
 		newInit(g), newAdd(g), newRemove(g), newEnable(g), newDisable(g), newEdit(g), newImport(g),
 		newDemo(), newCompletion(), newMan(), newVersion(),

@@ -48,7 +48,7 @@ type tracer struct {
 }
 
 func (t *tracer) run(ctx context.Context, g *globals, profile string, opts control.TraceOptions) error {
-	return g.examine(ctx, profile, func(e examiner) error { return e.Trace(ctx, profile, opts, t.print) })
+	return g.examine(ctx, profile, func(b backend) error { return b.Trace(ctx, profile, opts, t.print) })
 }
 
 // examiner makes fresh connections: a daemon's client, or a supervisor in this
@@ -60,7 +60,7 @@ type examiner interface {
 
 // examine asks the daemon where one answers that knows the profile, and else a
 // supervisor in this process.
-func (g *globals) examine(ctx context.Context, profile string, ask func(examiner) error) error {
+func (g *globals) examine(ctx context.Context, profile string, ask func(backend) error) error {
 	client, err := g.connect(ctx)
 	if err == nil {
 		err = ask(client)
