@@ -7,6 +7,7 @@ import (
 
 	"tunneld/control"
 	"tunneld/fault"
+	"tunneld/forward"
 	"tunneld/link"
 	"tunneld/profiles"
 )
@@ -38,14 +39,27 @@ func (s *Supervisor) Check(ctx context.Context, profile string) (control.CheckRe
 	if err != nil {
 		return out, nil
 	}
-	for _, a := range asked {
+	for i, a := range asked {
 		if a.Verdict != control.Skip {
-			a.Error, failures = wireError(profile, failures[0], time.Now()), failures[1:]
+			failure := failures[0]
+			failures = failures[1:]
+			if fault.CodeOf(failure) == fault.RemoteForwardDenied && s.isListening(profile, t.profile.Forwards[i]) {
+				failure = nil // it cannot have twice what it may have once
+			}
+			a.Error = wireError(profile, failure, time.Now())
 			a.Verdict = verdict(a.Error)
 		}
 		out.Trials = append(out.Trials, a)
 	}
 	return out, nil
+}
+
+// isListening reports whether a forward of a profile that runs listens.
+func (s *Supervisor) isListening(profile string, f profiles.Forward) bool {
+	t := s.tunnel(profile)
+	return t != nil && slices.ContainsFunc(t.running(), func(r *running) bool {
+		return r.spec == f && r.Status().State == forward.Listening
+	})
 }
 
 // checkSteps are the steps of a connection that were seen, up to the one that

@@ -99,6 +99,6 @@ func trialOf(f profiles.Forward) (t link.Trial, why string) {
 	case f.Listen.Network == profiles.Unix:
 		return t, "the trial would leave its socket behind on the server"
 	default:
-		return link.Trial{Listen: true, Host: f.Listen.Host}, ""
+		return link.Trial{Listen: true, Host: f.Listen.Host, Port: f.Listen.Port}, ""
 	}
 }

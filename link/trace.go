@@ -10,7 +10,7 @@ import (
 
 // Trial is what a trace tries on the connection, once it is authenticated.
 type Trial struct {
-	Listen bool   // ask the server to listen on Host, on a port of its choice, and cancel that at once; Port does not count
+	Listen bool   // ask the server to listen on Host, on a port of its choice or, where it refuses that, on Port, and cancel that at once
 	Host   string // else open a stream to Host and Port as the server sees them, and close it at once
 	Port   int
 	Path   string // the same to a socket there, in place of Host and Port
@@ -63,7 +63,7 @@ func (c *conn) try(ctx context.Context, t Trial) (err error) {
 	message, address := "stream opened", t.destination().addr.String()
 	if t.Listen {
 		message = "server listens"
-		address, err = c.tryListen(ctx, t.Host)
+		address, err = c.tryListen(ctx, t)
 	} else {
 		err = c.tryDial(ctx, t)
 	}
@@ -83,11 +83,17 @@ func (c *conn) tryDial(ctx context.Context, t Trial) error {
 	return err
 }
 
-// tryListen returns the address that the server picked.
-func (c *conn) tryListen(ctx context.Context, host string) (string, error) {
-	ln, err := c.listen(ctx, forwardAddr{Host: host})
+// tryListen returns the address that the server granted. Another link may have
+// the port that is wanted, so it comes second: permitlisten may allow no other.
+func (c *conn) tryListen(ctx context.Context, t Trial) (string, error) {
+	addr := forwardAddr{Host: t.Host}
+	ln, err := c.listen(ctx, addr)
+	if t.Port != 0 && fault.CodeOf(err) == fault.RemoteForwardDenied {
+		addr.Port = uint32(t.Port)
+		ln, err = c.listen(ctx, addr)
+	}
 	if err != nil {
-		return host, err
+		return addr.String(), err
 	}
 	defer ln.Close()
 	return ln.Addr().String(), nil

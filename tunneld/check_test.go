@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -95,4 +96,28 @@ func wantTrialsJSON(t *testing.T, out string) {
 	if w := trials["wrong"]; len(trials["off"]) != 0 || len(trials["good"]) != 4 || len(trials["work"]) != 8 || len(w) != 3 || w[2].Verdict != control.Fail || w[2].Error.Code != fault.AuthRejected {
 		t.Errorf("%+v", trials)
 	}
+}
+
+// A key that may listen on one port alone gets it tried, also while the daemon
+// has that port.
+func TestCheckOfTheOnePermittedPort(t *testing.T) {
+	_, port, _ := net.SplitHostPort(freeAddr(t))
+	_, another, _ := net.SplitHostPort(freeAddr(t))
+	d, echo := sshtest.StartSSHD(t, "PermitListen localhost:"+port), sshtest.Echo(t)
+	p := startDaemon(t, map[string]string{"work": server(d) +
+		remoteForward("hook", "localhost:"+port, echo.Addr) + remoteForward("other", "localhost:"+another, echo.Addr)})
+	p.forward(0, "work", "hook", "listening")
+	check := func(how string) {
+		t.Helper()
+		out, errs, status := p.tunneld("", "check", "--connect", "work")
+		wants(t, how, out, errs, status, 1, "  pass  hook ", "  FAIL  other     remote_forward_denied: ")
+	}
+	check("with a daemon")
+	if q := p.observe("work", "as before", isServingInPart); q.Reconnects != 0 || q.Forwards[0].State != "listening" {
+		t.Errorf("what runs was touched: %+v", q)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	check("without a daemon")
 }
