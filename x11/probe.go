@@ -2,6 +2,7 @@ package x11
 
 import (
 	"context"
+	"net"
 
 	"github.com/jezek/xgb/xproto"
 
@@ -34,6 +35,20 @@ func Probe(ctx context.Context, d Display, auth Auth) (Info, error) {
 	}
 	info.Open, err = isOpen(ctx, d)
 	return info, err
+}
+
+// ProbeOver is Probe on a connection that leads to d by some way, as a program
+// on a server has one; it closes conn. Info.Open is not looked at.
+func ProbeOver(ctx context.Context, conn net.Conn, d Display, auth Auth) (Info, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, defaultLimit, errSlow)
+	defer cancel()
+	c := &client{display: d, conn: conn}
+	defer c.close()
+	defer context.AfterFunc(ctx, c.close)() // streams of a link have no deadlines
+	if err := c.greet(ctx, auth); err != nil {
+		return Info{}, err
+	}
+	return c.look(ctx)
 }
 
 // look asks with xgb, which knows the greeting and the core protocol.
