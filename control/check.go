@@ -9,11 +9,12 @@ type CheckResult struct {
 	Trials []Trial `json:"trials"`
 }
 
-// Trial is one thing that a check tried: a step of the connection, or what a
-// forward needs of the server.
+// Trial is one thing that a check tried: a step of the connection, what a
+// forward needs of the server, or a part of X11.
 type Trial struct {
 	Step    fault.Step `json:"step"` // forward for a forward
 	Forward string     `json:"forward,omitempty"`
+	Part    string     `json:"part,omitempty"` // of X11: display, cookie, answer, restriction, server, round trip
 	Verdict Verdict    `json:"verdict"`
 	Detail  string     `json:"detail"` // with what, or why it was skipped
 	Error   *Error     `json:"error"`  // null unless it failed

@@ -35,6 +35,9 @@ type Daemon interface {
 	// and closes the connection. What the connection fails with is in the result;
 	// the error is why nothing was tried.
 	Check(ctx context.Context, profile string) (CheckResult, error)
+	// CheckX11 tries what a window needs, step by step: the display, the server,
+	// and the way through both, with a program that shows nothing.
+	CheckX11(ctx context.Context, profile string, r X11Request) (CheckResult, error)
 	// Events tells what happened, oldest first, and with Follow what happens, one
 	// at a time and before it returns. Whoever is too slow for what happens is
 	// told how much was missed. It returns nil when nothing will follow, or
@@ -50,6 +53,14 @@ type Daemon interface {
 	// Act starts, stops or restarts a profile, or one forward of it where one is
 	// named. It returns when that is under way.
 	Act(ctx context.Context, action Action, profile, forward string) error
+	// ActApp is Act for one program of the profile.
+	ActApp(ctx context.Context, action Action, profile, app string) error
+	// Launch starts a program of the profile, once more if it runs. It returns
+	// when the program runs, which then stays, or when it cannot.
+	Launch(ctx context.Context, profile, app string, r X11Request) error
+	// SetDisplay takes a display for the windows of all profiles that name none,
+	// and tries it first.
+	SetDisplay(ctx context.Context, o DisplayOffer) error
 	// Reload reads the profiles again and applies what changed.
 	Reload(ctx context.Context, opts ReloadOptions) (ReloadResult, error)
 }

@@ -15,13 +15,19 @@ import (
 // quiet is a daemon to which nothing happens.
 type quiet struct{}
 
-func (quiet) Status() Status                                                 { return Status{} }
-func (quiet) Metrics() http.Handler                                          { return http.HandlerFunc(sayNothing) }
-func (quiet) Prompts() []Prompt                                              { return nil }
-func (quiet) Answer(context.Context, Answer) error                           { return nil }
-func (quiet) SetSecret(context.Context, string, []byte) error                { return nil }
-func (quiet) RemoveSecret(context.Context, string) error                     { return nil }
-func (quiet) Act(context.Context, Action, string, string) error              { return nil }
+func (quiet) Status() Status                                           { return Status{} }
+func (quiet) Metrics() http.Handler                                    { return http.HandlerFunc(sayNothing) }
+func (quiet) Prompts() []Prompt                                        { return nil }
+func (quiet) Answer(context.Context, Answer) error                     { return nil }
+func (quiet) SetSecret(context.Context, string, []byte) error          { return nil }
+func (quiet) RemoveSecret(context.Context, string) error               { return nil }
+func (quiet) Act(context.Context, Action, string, string) error        { return nil }
+func (quiet) ActApp(context.Context, Action, string, string) error     { return nil }
+func (quiet) Launch(context.Context, string, string, X11Request) error { return nil }
+func (quiet) CheckX11(context.Context, string, X11Request) (CheckResult, error) {
+	return CheckResult{}, nil
+}
+func (quiet) SetDisplay(context.Context, DisplayOffer) error                 { return nil }
 func (quiet) Reload(context.Context, ReloadOptions) (ReloadResult, error)    { return ReloadResult{}, nil }
 func (quiet) Trace(context.Context, string, TraceOptions, func(Event)) error { return nil }
 func (quiet) Check(context.Context, string) (CheckResult, error)             { return CheckResult{}, nil }
@@ -45,6 +51,8 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add("POST", "/v1/prompts", "localhost:80", "", `{"id":"x","answers":["y"],"replace":true}`)
 	f.Add("POST", "/v1/secrets/x", "tunneld", "null", `{"secret":"y"}`)
+	f.Add("POST", "/v1/display", "tunneld", "", `{"display":":0","cookie":"0123"}`)
+	f.Add("POST", "/v1/profiles/work/launch/xterm", "tunneld", "", `{"trusted":true,"display":{"display":":0"}}`)
 	f.Add("POST", "/v1/reload", "tunneld", "", `{"undo_after":"5m"}`)
 	f.Add("GET", "/v1/events?follow=1&since=12h", "tunneld", "", "")
 	f.Add("GET", "/v1/events?since=2026-11-22T10:00:00Z&x", "tunneld", "", "")

@@ -21,15 +21,17 @@ var wire = map[string]reflect.Type{
 	"HostKeyPrompt": reflect.TypeFor[HostKeyPrompt](), "KnownHostKey": reflect.TypeFor[KnownHostKey](),
 	"ReloadResult": reflect.TypeFor[ReloadResult](), "Change": reflect.TypeFor[Change](),
 	"CheckResult": reflect.TypeFor[CheckResult](), "Trial": reflect.TypeFor[Trial](), "Problem": reflect.TypeFor[problem](),
+	"X11": reflect.TypeFor[X11](), "App": reflect.TypeFor[App](),
 	// Requests: what may be left out is up to the route.
 	"Answer": reflect.TypeFor[Answer](), "TraceOptions": reflect.TypeFor[TraceOptions](),
 	"ReloadOptions": reflect.TypeFor[reloadBody](), "Secret": reflect.TypeFor[secretBody](),
 	"SessionRequest": reflect.TypeFor[SessionRequest](), "Terminal": reflect.TypeFor[Terminal](), "WindowSize": reflect.TypeFor[WindowSize](),
+	"CheckOptions": reflect.TypeFor[checkBody](), "DisplayOffer": reflect.TypeFor[DisplayOffer](), "X11Request": reflect.TypeFor[X11Request](),
 	"SessionExit": reflect.TypeFor[SessionExit](),
 }
 
 // isRequest are the schemas of bodies that a client sends.
-var isRequest = map[string]bool{"Answer": true, "TraceOptions": true, "ReloadOptions": true, "Secret": true, "SessionRequest": true, "Terminal": true}
+var isRequest = map[string]bool{"Answer": true, "TraceOptions": true, "ReloadOptions": true, "Secret": true, "SessionRequest": true, "CheckOptions": true, "DisplayOffer": true, "X11Request": true, "Terminal": true}
 
 func openAPI(t *testing.T) *openapi3.T {
 	t.Helper()

@@ -45,6 +45,9 @@ var routes = []route{
 	{"GET /v1/profiles/{name}/dial", ownLimit, (*server).dial},
 	{"POST /v1/profiles/{name}/{action}", actLimit, (*server).act},
 	{"POST /v1/profiles/{name}/forwards/{forward}/{action}", actLimit, (*server).act},
+	{"POST /v1/profiles/{name}/apps/{app}/{action}", actLimit, (*server).actApp},
+	{"POST /v1/profiles/{name}/launch/{app}", launchLimit, (*server).launch},
+	{"POST /v1/display", actLimit, (*server).setDisplay},
 	{"POST /v1/reload", actLimit, (*server).reload},
 }
 
@@ -139,15 +142,24 @@ func (s *server) removeSecret(w *response, r *http.Request) error {
 }
 
 func (s *server) act(w *response, r *http.Request) error {
-	action := Action(r.PathValue("action"))
-	if action != Up && action != Down && action != Restart {
-		return &refusal{http.StatusNotFound, "there is no " + fault.Clean(r.URL.Path) + " in this version"}
+	action, err := actionOf(r)
+	if err != nil {
+		return err
 	}
 	if err := s.daemon.Act(r.Context(), action, r.PathValue("name"), r.PathValue("forward")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// actionOf returns the action that a path names.
+func actionOf(r *http.Request) (Action, error) {
+	action := Action(r.PathValue("action"))
+	if action != Up && action != Down && action != Restart {
+		return "", &refusal{http.StatusNotFound, "there is no " + fault.Clean(r.URL.Path) + " in this version"}
+	}
+	return action, nil
 }
 
 // reloadBody is ReloadOptions on the wire.
@@ -229,7 +241,17 @@ func (s *server) trace(w *response, r *http.Request) error {
 }
 
 func (s *server) checkProfile(w *response, r *http.Request) error {
-	result, err := s.daemon.Check(r.Context(), r.PathValue("name"))
+	var body checkBody
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	check := s.daemon.Check
+	if body.X11 != nil {
+		check = func(ctx context.Context, profile string) (CheckResult, error) {
+			return s.daemon.CheckX11(ctx, profile, *body.X11)
+		}
+	}
+	result, err := check(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
 	}

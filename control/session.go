@@ -10,6 +10,8 @@ type SessionRequest struct {
 	Env      []string  `json:"env,omitempty"`      // NAME=VALUE; servers drop what they do not accept
 	Terminal *Terminal `json:"terminal,omitempty"` // null: none
 	Agent    bool      `json:"agent,omitempty"`    // let programs reach the daemon's agent, where the profile allows it
+	// X11 lets programs show windows; null: none.
+	X11 *X11Request `json:"x11,omitempty"`
 }
 
 // Terminal is what a session's terminal is to be (RFC 4254 section 6.2).

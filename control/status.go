@@ -50,6 +50,7 @@ type Profile struct {
 	Error      *Error     `json:"error"`
 	LastDown   *Outage    `json:"last_down"`
 	Forwards   []Forward  `json:"forwards"`
+	X11        X11        `json:"x11"`
 	Sessions   int        `json:"sessions"` // that are open
 }
 
@@ -118,9 +119,10 @@ const (
 type Event struct {
 	Time    time.Time  `json:"time"`
 	Level   Level      `json:"level"`
-	Kind    string     `json:"kind"` // daemon, profile, link, forward, connection, probe, api
+	Kind    string     `json:"kind"` // daemon, profile, link, forward, connection, probe, session, x11, app, api
 	Profile string     `json:"profile,omitempty"`
 	Forward string     `json:"forward,omitempty"`
+	App     string     `json:"app,omitempty"` // a program of the profile
 	Step    fault.Step `json:"step,omitempty"`
 	State   string     `json:"state,omitempty"`
 	Code    fault.Code `json:"code,omitempty"`

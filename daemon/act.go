@@ -71,6 +71,9 @@ func (s *Supervisor) actProfile(running context.Context, action control.Action, 
 			t.startForward(p, f.Name)
 		}
 	}
+	if action == control.Up {
+		t.windows.upApps()
+	}
 }
 
 func (s *Supervisor) actForward(running context.Context, action control.Action, p profiles.Profile, forward string) {

@@ -56,6 +56,7 @@ type Supervisor struct {
 	gate    gate // of the links
 	traces  gate // of the traces, which must not hold up a link
 	ledger  *ledger
+	seats   *seats
 	metrics http.Handler
 	since   time.Time
 
@@ -94,6 +95,7 @@ func (s *Supervisor) init() {
 		s.history = newHistory(s.stateFolder(), s.journal.note)
 		s.since = time.Now()
 		s.ledger, s.metrics = newLedger(), s.newMetrics()
+		s.seats = &seats{me: s.Account}
 		s.Loader.Running = s.isRunning
 	})
 }
@@ -259,7 +261,7 @@ func (s *Supervisor) isRunning(name string) bool { return s.tunnel(name) != nil 
 
 // house is what a new tunnel shares with the others.
 func (s *Supervisor) house() house {
-	return house{me: s.account(), journal: &s.journal, ledger: s.ledger, gate: &s.gate, person: s.Person, linkOf: s.lend, isUp: s.wakeDependants}
+	return house{me: s.account(), journal: &s.journal, ledger: s.ledger, gate: &s.gate, seats: s.seats, person: s.Person, linkOf: s.lend, isUp: s.wakeDependants}
 }
 
 // wakeDependants makes the links try at once whose way goes through a profile

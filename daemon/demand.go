@@ -51,6 +51,7 @@ func (s *Supervisor) start(ctx context.Context, p profiles.Profile) *tunnel {
 			t.startForward(p, f.Name)
 		}
 	}
+	t.windows.setApps(p)
 	return t
 }
 

@@ -31,19 +31,35 @@ func (s *Supervisor) Session(ctx context.Context, profile string, r control.Sess
 		return control.SessionExit{}, err
 	}
 	defer v.leave()
-	exit, err := v.session(r, streams)
+	exit, err := v.attend(r, streams)
 	return wireExit(exit), v.explain(err)
+}
+
+// attend runs what somebody asks for, with the windows that they want.
+func (v visit) attend(r control.SessionRequest, streams control.SessionStreams) (shell.Exit, error) {
+	if err := v.mayOpen(r); err != nil || r.X11 == nil {
+		if err != nil {
+			return shell.Exit{}, err
+		}
+		return v.session(r, streams, nil)
+	}
+	wish := *r.X11
+	wish.Trusted = wish.Trusted || v.profile.X11.Trusted
+	shown, err := v.show(wish)
+	if err != nil {
+		return shell.Exit{}, err
+	}
+	defer shown.release(v.ctx)
+	return v.session(r, streams, shown)
 }
 
 func wireExit(e shell.Exit) control.SessionExit {
 	return control.SessionExit{Status: e.Status, Signal: string(e.Signal), Core: e.Core, Reason: e.Reason}
 }
 
-// session opens a session and serves it to its end.
-func (v visit) session(r control.SessionRequest, streams control.SessionStreams) (shell.Exit, error) {
-	if err := v.mayOpen(r); err != nil {
-		return shell.Exit{}, err
-	}
+// session opens a session and serves it to its end. shown is where its windows
+// go, or nil.
+func (v visit) session(r control.SessionRequest, streams control.SessionStreams, shown *showing) (shell.Exit, error) {
 	ctx, remove, err := v.tunnel.sessions.add(v.ctx, r.Terminal != nil)
 	if err != nil {
 		return shell.Exit{}, err
@@ -56,7 +72,9 @@ func (v visit) session(r control.SessionRequest, streams control.SessionStreams)
 		}
 		defer release()
 	}
-	program, err := v.start(ctx, sessionSpec(v.profile.Shell, r))
+	spec := sessionSpec(v.profile.Shell, r)
+	spec.X11 = shown.request()
+	program, err := v.start(ctx, spec)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -117,6 +135,9 @@ func describeSession(r control.SessionRequest) string {
 	if r.Terminal != nil {
 		kind += " with a terminal"
 	}
+	if r.X11 != nil {
+		kind += " with windows"
+	}
 	if r.Agent {
 		kind += " and the agent"
 	}
@@ -125,7 +146,7 @@ func describeSession(r control.SessionRequest) string {
 
 // noteSession tells of a session, and for whom it is.
 func (v visit) noteSession(message, outcome, what string, err error) {
-	e := control.Event{Kind: "session", Level: control.Info, Profile: v.profile.Name, Step: fault.Session, Message: message}
+	e := control.Event{Kind: "session", Level: control.Info, Profile: v.profile.Name, App: v.app, Step: fault.Session, Message: message}
 	if err != nil {
 		describe(&e, err)
 		if e.Code != "" {
@@ -134,6 +155,9 @@ func (v visit) noteSession(message, outcome, what string, err error) {
 		outcome = e.Detail
 	}
 	who := "for this process"
+	if v.app != "" {
+		what, who = "the program", "as the profile says"
+	}
 	if peer, ok := control.PeerOf(v.ctx); ok {
 		who = fmt.Sprintf("for user %s, pid %d", peer.User, peer.PID)
 	}

@@ -59,11 +59,13 @@ func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
 	if !p.Enabled {
 		out.State = disabled
 	}
+	out.X11 = x11Status(p)
 	var forwards map[string]*running
 	if t != nil {
 		observeLink(&out, t.link.Status())
 		out.Warnings = t.link.Target().Warnings()
 		out.Sessions = t.sessions.count()
+		out.X11 = t.windows.status(p)
 		t.mu.Lock()
 		forwards = t.forwards
 		defer t.mu.Unlock()

@@ -19,6 +19,10 @@ import (
 type Account struct {
 	Agent   string          // the socket or pipe that auth.agent = "auto" means; "" means none
 	Secrets identity.Source // where stored passphrases and passwords are read
+
+	Display      string // of the environment; "" means none
+	XAuthority   string // the file with the displays' cookies; "" means none
+	UsualDisplay string // the one to try where nobody names any; "" means none
 }
 
 // house is what the tunnels of one supervisor share.
@@ -27,6 +31,7 @@ type house struct {
 	journal *journal
 	ledger  *ledger
 	gate    *gate
+	seats   *seats
 	person  identity.Asker                                       // who sits at this process, or nil
 	linkOf  func(ctx context.Context, profile string) *link.Link // the link of another profile, or nil
 	isUp    func(profile string)                                 // hears that a profile's link is up; nil means nobody
@@ -49,6 +54,7 @@ type tunnel struct {
 
 	sessions sessions
 	agents   agents
+	windows  windows
 
 	mu       sync.Mutex // guards what follows
 	profile  profiles.Profile
@@ -74,6 +80,7 @@ func newTunnel(ctx context.Context, p profiles.Profile, h house) *tunnel {
 		forwards: map[string]*running{},
 		memories: map[profiles.Hop]*identity.Memory{},
 	}
+	t.windows.tunnel = t
 	t.link = link.New(t.linkTarget(p))
 	t.link.Admit = h.gate.enter
 	t.link.Events = t.hear
@@ -92,6 +99,7 @@ func (t *tunnel) hear(e link.Event) {
 	}
 	if e.State == link.Up {
 		t.againRemote()
+		t.windows.prodApps()
 		t.look("")
 		if t.house.isUp != nil {
 			t.house.isUp(t.name)
@@ -227,6 +235,7 @@ func (t *tunnel) update(p profiles.Profile) {
 	idle := idleTime(p, t.lent)
 	t.mu.Unlock()
 	t.link.OnDemand(idle)
+	t.windows.setApps(p)
 }
 
 // current returns the profile as it is now.
@@ -239,6 +248,7 @@ func (t *tunnel) current() profiles.Profile {
 // drain stops listening and waits for the open connections and commands, until
 // ctx ends.
 func (t *tunnel) drain(ctx context.Context) {
+	t.windows.endApps() // else nobody would
 	var drains sync.WaitGroup
 	drains.Go(func() { t.sessions.drain(ctx) })
 	for _, r := range t.running() {
@@ -261,6 +271,7 @@ func (t *tunnel) stop() <-chan struct{} {
 
 func (t *tunnel) awaitWork() {
 	t.work.Wait()
+	t.windows.end()
 	close(t.over)
 }
 

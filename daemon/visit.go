@@ -20,6 +20,7 @@ type visit struct {
 	ctx     context.Context
 	tunnel  *tunnel
 	profile profiles.Profile
+	app     string        // the program of the profile that it is for, or ""
 	hold    time.Duration // for the link
 	leave   func()
 }

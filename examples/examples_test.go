@@ -20,6 +20,30 @@ const (
 	alertsFile    = "alerts.yml"
 )
 
+// isDesktopFile says whether a desktop or systemd reads a file.
+func isDesktopFile(name string) bool {
+	return filepath.Ext(name) == ".desktop" || filepath.Ext(name) == ".service"
+}
+
+// What desktops and systemd read has a section, keys, and a command of ours.
+func TestDesktopFiles(t *testing.T) {
+	line := regexp.MustCompile(`^(#.*|\[[A-Z][A-Za-z ]*\]|[A-Z][A-Za-z]*=\S.*)?$`)
+	for _, pattern := range []string{"*.desktop", "*.service"} {
+		files, _ := filepath.Glob(pattern) // the pattern is good
+		for _, file := range files {
+			text := read(t, file)
+			for l := range strings.Lines(text) {
+				if !line.MatchString(strings.TrimSuffix(l, "\n")) {
+					t.Errorf("%s: %q", file, l)
+				}
+			}
+			if !regexp.MustCompile(`(?m)^Exec(Start)?=tunneld (display|launch \S+)$`).MatchString(text) {
+				t.Errorf("%s runs no command of tunneld", file)
+			}
+		}
+	}
+}
+
 // loader reads a configuration folder made of files, by their path in it.
 func loader(t *testing.T, files map[string]string) *profiles.Loader {
 	t.Helper()
@@ -67,14 +91,14 @@ func TestEveryExampleLoads(t *testing.T) {
 	}
 	for _, e := range entries {
 		switch {
-		case e.Name() == daemonFile, e.Name() == dashboardFile, e.Name() == alertsFile, filepath.Ext(e.Name()) == ".go":
+		case e.Name() == daemonFile, e.Name() == dashboardFile, e.Name() == alertsFile, isDesktopFile(e.Name()), filepath.Ext(e.Name()) == ".go":
 		case filepath.Ext(e.Name()) != ".toml":
 			t.Errorf("%s: no test loads it", e.Name())
 		default:
 			t.Run(e.Name(), func(t *testing.T) {
 				p, _ := load(t, read(t, e.Name())).Profile("example")
-				if p.Description == "" || len(p.Forwards) == 0 {
-					t.Errorf("description %q, %d forwards: an example has both", p.Description, len(p.Forwards))
+				if p.Description == "" || len(p.Forwards)+len(p.X11.Apps) == 0 {
+					t.Errorf("description %q, %d forwards, %d programs: an example is good for something", p.Description, len(p.Forwards), len(p.X11.Apps))
 				}
 			})
 		}
@@ -180,4 +204,5 @@ server.host = "bastion.example.com"
 forward.local = [{ listen = 5432, target = "db.internal:5432" }]
 forward.remote = [{ listen = 8080, target = 3000 }]
 forward.dynamic = [{ listen = 1080 }]
+x11.app = [{ name = "xterm", command = "xterm" }]
 `

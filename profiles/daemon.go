@@ -17,6 +17,6 @@ type Defaults struct {
 	Link    Link    `toml:"link"`
 	Auth    Auth    `toml:"auth"`
 	HostKey HostKey `toml:"host_key"`
-	X11     X11     `toml:"x11" now:""`
+	X11     X11     `toml:"x11"`
 	Shell   Shell   `toml:"shell"`
 }

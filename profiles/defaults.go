@@ -27,6 +27,7 @@ func (r *reader) fill(p *Profile, root *node) {
 		r.computed("host_key.update", p.HostKey.Update)
 	}
 	r.nameForwards(p, root)
+	r.fillApps(p, root)
 	r.judgeHops(p.Server.ProxyJump, root)
 	r.judgeLink(p.Link, root, "link")
 }

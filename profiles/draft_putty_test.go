@@ -57,7 +57,6 @@ RemoteCommand=top
 #   lab:18: SSHManualHostKeys=aa:bb: only fingerprints of the form SHA256:... are taken
 #   lab:16: PortForwardings: L1: "" is not host:port
 #   lab:19: RemoteCommand=top: tunneld runs what is asked for when it is asked for
-#   lab:17: X11Forward=1: not in this version yet
 
 [server]
 user = "bob" # lab:1
@@ -86,6 +85,9 @@ target = "localhost:80"
 
 [[forward.dynamic]] # lab:16
 listen = 1080
+
+[x11]
+enabled = true # lab:17
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

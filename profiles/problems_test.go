@@ -116,13 +116,19 @@ var problemTests = []struct{ name, text, want string }{
 	{"probe", host + "forward.local = [{ listen = 1, target = 1, probe = '5s' }]", ``},
 	{"probe of a dynamic forward", host + "[[forward.dynamic]]\nlisten = 1080\nprobe = '5s'", `4:1: forward.dynamic[0].probe: unknown key; it is a key of [[forward.local]] and [[forward.remote]]`},
 
+	// Programs.
+	{"app", host + "[[x11.app]]\nname = 'xterm'\ncommand = 'xterm -ls'", ``},
+	{"app without command", host + "[[x11.app]]\nname = 'xterm'", `2:3: x11.app[0].command: this key is required`},
+	{"app twice", host + "[[x11.app]]\nname = 'x'\ncommand = 'x'\n[[x11.app]]\nname = 'x'\ncommand = 'y'", `6:1: x11.app[1].name: the name x is taken in this profile; give one of them another name`},
+	{"app and forward", host + "[[forward.local]]\nname = 'x'\nlisten = 1\ntarget = 2\n[[x11.app]]\nname = 'x'\ncommand = 'x'", `7:1: x11.app[0].name: the name x is taken in this profile; give one of them another name`},
+
 	// When it is up.
 	{"start", "start = 'manual'\n" + host, ``},
 	{"on-demand", "start = 'on-demand'\nidle_timeout = '90s'\n" + host, ``},
 	{"idle_timeout", "idle_timeout = '0s'\n" + host, `1:1: idle_timeout: must be at least 1ms`},
 
 	// What this version cannot do.
-	{"x11", host + "[x11]", `2:2: x11: not in this version yet`},
+	{"x11.remote_display", host + "x11.remote_display = 7", `2:5: x11.remote_display: 7 is not in this version yet; so far only 0`},
 	{"shell", host + "shell.env = { A = 'b', 'C D' = 'e' }", "2:24: shell.env.\"C D\": \"C D\" is not the name of a variable"},
 }
 

@@ -45,7 +45,7 @@ type Profile struct {
 	Auth        Auth          `toml:"auth"`
 	HostKey     HostKey       `toml:"host_key"`
 	Forwards    []Forward     `toml:"forward"` // in the order local, remote, dynamic, then as written
-	X11         X11           `toml:"x11" now:""`
+	X11         X11           `toml:"x11"`
 	Shell       Shell         `toml:"shell"`
 }
 
@@ -127,7 +127,7 @@ type X11 struct {
 	XAuthority       string        `toml:"xauthority" format:"file"`
 	Trusted          bool          `toml:"trusted" default:"false"`
 	UntrustedTimeout time.Duration `toml:"untrusted_timeout" default:"0s"`
-	RemoteDisplay    int           `toml:"remote_display" default:"0" max:"59535"`
+	RemoteDisplay    int           `toml:"remote_display" default:"0" max:"59535" now:"0"`
 	Apps             []App         `toml:"app"`
 }
 
@@ -137,7 +137,7 @@ type App struct {
 	Command    string `toml:"command" required:"true" format:"text"`
 	Start      string `toml:"start" default:"manual" enum:"manual|always"`
 	LoginShell bool   `toml:"login_shell" default:"false"`
-	Trusted    bool   `toml:"trusted" default:"false"`
+	Trusted    bool   `toml:"trusted" auto:"as x11.trusted"`
 }
 
 // Shell is what sessions get.

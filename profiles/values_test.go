@@ -39,6 +39,25 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// A program is trusted as [x11] says, unless it says otherwise.
+func TestAppsInheritTrust(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/lab.toml": `
+server.host = "h.example.com"
+x11.trusted = true
+[[x11.app]]
+name = "a"
+command = "a"
+[[x11.app]]
+name = "b"
+command = "b"
+trusted = false
+`})
+	p, _ := load(t, l).Profile("lab")
+	if len(p.X11.Apps) != 2 || !p.X11.Apps[0].Trusted || p.X11.Apps[1].Trusted || p.X11.Apps[0].Start != "manual" {
+		t.Errorf("%+v", p.X11.Apps)
+	}
+}
+
 func TestExpansion(t *testing.T) {
 	l := folder(t, map[string]string{"profiles/lab.toml": `
 description = "${NOPE} stays"

@@ -15,17 +15,17 @@ import (
 
 // actTexts are the words of up, down and restart.
 var actTexts = map[control.Action][2]string{
-	control.Up: {"Start profiles or forwards", "Start profiles or single forwards that were stopped or are manual, connect what is on demand, and end a wait for the next attempt at once.\n" +
+	control.Up: {"Start profiles, forwards or programs", "Start profiles, single forwards or programs that were stopped or are manual, connect what is on demand, and end a wait for the next attempt at once.\n" +
 		"With --wait it returns when they are up, or with exit status 3 when they are not in time."},
-	control.Down:    {"Stop profiles or forwards", "Stop profiles or single forwards, until the next up or restart of the daemon. Their open connections are cut."},
-	control.Restart: {"Connect anew", "Connect profiles anew now, or make single forwards listen anew. Their open connections are cut."},
+	control.Down:    {"Stop profiles, forwards or programs", "Stop profiles, single forwards or programs, until the next up or restart of the daemon. Their open connections are cut."},
+	control.Restart: {"Connect anew", "Connect profiles anew now, make single forwards listen anew, or start programs again. Their open connections are cut."},
 }
 
 // newAct returns the command for an action.
 func newAct(g *globals, action control.Action) *cobra.Command {
 	var wait time.Duration
 	c := &cobra.Command{
-		Use:     string(action) + " PROFILE[/FORWARD]...",
+		Use:     string(action) + " PROFILE[/NAME]...",
 		Short:   actTexts[action][0],
 		Long:    actTexts[action][1] + "\nA pattern such as 'lab-*' or 'work/db-*' stands for all that it matches.",
 		Example: fmt.Sprintf("  tunneld %s work\n  tunneld %s work/db\n  tunneld %s 'lab-*'", action, action, action),
@@ -46,7 +46,7 @@ func newAct(g *globals, action control.Action) *cobra.Command {
 				return err
 			}
 			for _, t := range targets {
-				if err := client.Act(c.Context(), action, t.profile, t.forward); err != nil {
+				if err := act(c.Context(), client, action, t); err != nil {
 					return err
 				}
 			}
@@ -62,15 +62,22 @@ func newAct(g *globals, action control.Action) *cobra.Command {
 	return c
 }
 
-// target is a profile, or one forward of it.
-type target struct{ profile, forward string }
+// target is a profile, or one forward or program of it.
+type target struct{ profile, forward, app string }
+
+func act(ctx context.Context, client *control.Client, action control.Action, t target) error {
+	if t.app != "" {
+		return client.ActApp(ctx, action, t.profile, t.app)
+	}
+	return client.Act(ctx, action, t.profile, t.forward)
+}
 
 // targetsOf finds what the arguments name in s. A name that matches nothing is
 // an error; so is a pattern.
 func targetsOf(s control.Status, args []string) ([]target, error) {
 	var targets []target
 	for _, arg := range args {
-		profile, forward, _ := strings.Cut(arg, "/")
+		profile, name, _ := strings.Cut(arg, "/")
 		before := len(targets)
 		for _, p := range s.Profiles {
 			if ok, err := path.Match(profile, p.Name); err != nil {
@@ -78,21 +85,32 @@ func targetsOf(s control.Status, args []string) ([]target, error) {
 			} else if !ok {
 				continue
 			}
-			if forward == "" {
-				targets = append(targets, target{p.Name, ""})
-				continue
-			}
-			for _, f := range p.Forwards {
-				if ok, _ := path.Match(forward, f.Name); ok {
-					targets = append(targets, target{p.Name, f.Name})
-				}
-			}
+			targets = append(targets, targetsIn(p, name)...)
 		}
 		if len(targets) == before {
-			return nil, fault.New(fault.UnknownProfile, "", "nothing is called %q", arg).WithHint("tunneld status lists profiles and forwards")
+			return nil, fault.New(fault.UnknownProfile, "", "nothing is called %q", arg).WithHint("tunneld status lists profiles, forwards and programs")
 		}
 	}
 	return targets, nil
+}
+
+// targetsIn finds the forwards and programs of p that a pattern matches; without
+// one it is p itself.
+func targetsIn(p control.Profile, name string) (targets []target) {
+	if name == "" {
+		return []target{{profile: p.Name}}
+	}
+	for _, f := range p.Forwards {
+		if ok, _ := path.Match(name, f.Name); ok {
+			targets = append(targets, target{profile: p.Name, forward: f.Name})
+		}
+	}
+	for _, a := range p.X11.Apps {
+		if ok, _ := path.Match(name, a.Name); ok {
+			targets = append(targets, target{profile: p.Name, app: a.Name})
+		}
+	}
+	return targets
 }
 
 // awaitTargets waits until all targets are up.
@@ -122,12 +140,17 @@ func lagging(s control.Status, targets []target) (down []string) {
 		for _, t := range targets {
 			switch {
 			case t.profile != p.Name:
-			case t.forward == "" && p.State != "up":
+			case t.forward+t.app == "" && p.State != "up":
 				down = append(down, p.Name+" "+p.State)
 			}
 			for _, f := range p.Forwards {
 				if t.profile == p.Name && t.forward == f.Name && f.State != "listening" {
 					down = append(down, p.Name+"/"+f.Name+" "+f.State)
+				}
+			}
+			for _, a := range p.X11.Apps {
+				if t.profile == p.Name && t.app == a.Name && a.State != "running" {
+					down = append(down, p.Name+"/"+a.Name+" "+a.State)
 				}
 			}
 		}

@@ -33,6 +33,7 @@ func newCheck(g *globals) *cobra.Command {
 	}
 	c.Flags().BoolVar(&k.show, "show", false, "print every key with its value and where that came from")
 	c.Flags().BoolVar(&k.connect, "connect", false, "connect anew, and ask for each forward")
+	c.Flags().BoolVar(&k.x11, "x11", false, "try what a window needs: the display, the server, and the way through both")
 	c.Flags().BoolVar(&k.json, "json", false, "print JSON")
 	return c
 }
@@ -42,6 +43,7 @@ type checker struct {
 	globals             *globals
 	out                 io.Writer
 	show, connect, json bool
+	x11                 bool
 }
 
 func (k *checker) run(ctx context.Context, args []string) error {
@@ -60,6 +62,9 @@ func (k *checker) run(ctx context.Context, args []string) error {
 		}
 		if k.connect && (p.enabled || len(args) > 0) {
 			p.Trials = k.globals.try(ctx, *p)
+		}
+		if k.x11 && (p.enabled || len(args) > 0) {
+			p.Trials = append(p.Trials, k.globals.tryX11(ctx, *p)...)
 		}
 		if !k.json {
 			printTrials(k.out, p.Trials)

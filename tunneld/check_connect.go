@@ -12,8 +12,25 @@ import (
 
 // try makes a fresh connection of a profile and asks for its forwards.
 func (g *globals) try(ctx context.Context, p checkedProfile) []control.Trial {
+	return g.tryBy(ctx, p, func(b backend) (control.CheckResult, error) { return b.Check(ctx, p.Name) })
+}
+
+// tryX11 tries what a window needs, on this session's display unless the profile
+// has its own.
+func (g *globals) tryX11(ctx context.Context, p checkedProfile) []control.Trial {
+	return g.tryBy(ctx, p, func(b backend) (control.CheckResult, error) {
+		display, err := ownDisplay(ctx)
+		if err != nil {
+			return control.CheckResult{}, err
+		}
+		return b.CheckX11(ctx, p.Name, control.X11Request{Display: display})
+	})
+}
+
+// tryBy has the daemon try, or this process.
+func (g *globals) tryBy(ctx context.Context, p checkedProfile, check func(backend) (control.CheckResult, error)) []control.Trial {
 	var r control.CheckResult
-	ask := func(b backend) (err error) { r, err = b.Check(ctx, p.Name); return err }
+	ask := func(b backend) (err error) { r, err = check(b); return err }
 	var err error
 	if p.file == "" {
 		err = g.examine(ctx, p.Name, ask)
@@ -80,4 +97,4 @@ func printTrials(w io.Writer, trials []control.Trial) {
 	}
 }
 
-func trialName(t control.Trial) string { return or(t.Forward, string(t.Step)) }
+func trialName(t control.Trial) string { return or(t.Forward+t.Part, string(t.Step)) }

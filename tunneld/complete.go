@@ -51,6 +51,9 @@ func inventory(loader *profiles.Loader) (all []control.Profile) {
 		for _, f := range good.Forwards {
 			p.Forwards = append(p.Forwards, control.Forward{Name: f.Name})
 		}
+		for _, a := range good.X11.Apps {
+			p.X11.Apps = append(p.X11.Apps, control.App{Name: a.Name})
+		}
 		all = append(all, p)
 	}
 	return all
@@ -64,13 +67,27 @@ func (g *globals) completeProfile(c *cobra.Command, args []string, typed string)
 	return completing(typed, args, profileNames(g.names(c.Context()))), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeTargets completes profiles and, after a slash, their forwards.
+// completeTargets completes profiles and, after a slash, their forwards and
+// programs.
 func (g *globals) completeTargets(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	all := g.names(c.Context())
 	if profile, _, inside := strings.Cut(typed, "/"); inside {
-		return completing(typed, args, forwardNames(all, profile)), cobra.ShellCompDirectiveNoFileComp
+		return completing(typed, args, append(forwardNames(all, profile), appNames(all, profile)...)), cobra.ShellCompDirectiveNoFileComp
 	}
 	return completing(typed, args, append(profileNames(all), forwardNames(all, typed)...)), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeApp completes the first argument, a program of a profile.
+func (g *globals) completeApp(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []cobra.Completion
+	all := g.names(c.Context())
+	for _, p := range all {
+		names = append(names, appNames(all, p.Name)...)
+	}
+	return completing(typed, args, names), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeTarget is completeTargets for one alone.
@@ -140,6 +157,18 @@ func forwardNames(all []control.Profile, profile string) (names []cobra.Completi
 		for _, f := range p.Forwards {
 			if p.Name == profile {
 				names = append(names, p.Name+"/"+f.Name)
+			}
+		}
+	}
+	return names
+}
+
+// appNames are PROFILE/APP for every program of one profile.
+func appNames(all []control.Profile, profile string) (names []cobra.Completion) {
+	for _, p := range all {
+		for _, a := range p.X11.Apps {
+			if p.Name == profile {
+				names = append(names, p.Name+"/"+a.Name)
 			}
 		}
 	}

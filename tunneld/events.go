@@ -24,9 +24,9 @@ func newEvents(g *globals) *cobra.Command {
 	l := &eventLister{globals: g}
 	var since string
 	c := &cobra.Command{
-		Use:   "events [PROFILE[/FORWARD]]",
+		Use:   "events [PROFILE[/NAME]]",
 		Short: "Show what happened",
-		Long: "Show what happened, newest last: of everything, of one profile, or of one of its forwards. A pattern such as 'lab-*' stands for all that it matches.\n" +
+		Long: "Show what happened, newest last: of everything, of one profile, or of one of its forwards or programs. A pattern such as 'lab-*' stands for all that it matches.\n" +
 			"With --follow it goes on with what happens, until Ctrl-C. Without a daemon, what the last one left in its state folder is shown.",
 		Example: "  tunneld events\n  tunneld events work --since 30m\n  tunneld events work/db --follow\n  tunneld events --since 2026-11-22T10:00:00Z --json",
 		Args:    usage(cobra.MaximumNArgs(1)),
@@ -140,7 +140,7 @@ func (l *eventLister) isWanted(e control.Event) bool {
 		return true
 	}
 	profile, _ := path.Match(l.profile, e.Profile)
-	forward, _ := path.Match(l.forward, e.Forward)
+	forward, _ := path.Match(l.forward, e.Forward+e.App) // it has one of them, or none
 	return profile && (forward || l.forward == "")
 }
 
@@ -156,7 +156,7 @@ func subjectOf(e control.Event) string {
 	if e.Profile == "" {
 		return oneLine(e.Kind)
 	}
-	return oneLine(strings.TrimSuffix(e.Profile+"/"+e.Forward, "/"))
+	return oneLine(strings.TrimSuffix(e.Profile+"/"+e.Forward+e.App, "/"))
 }
 
 func (l *eventLister) print(e control.Event) {

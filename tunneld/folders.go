@@ -80,9 +80,10 @@ func (f folders) loader() (*profiles.Loader, error) {
 	return &profiles.Loader{Dir: f.config, State: f.state, Env: env, Known: link.KnownAlgorithms()}, nil
 }
 
-// account is what this account brings to a login.
-func account() daemon.Account {
+// account is what this account brings to a login, and to windows.
+func (f folders) account() daemon.Account {
 	return daemon.Account{
+		Display: os.Getenv("DISPLAY"), XAuthority: xauthority(), UsualDisplay: usualDisplay(f),
 		Agent: agentSocket(),
 		Secrets: identity.Source{
 			Getenv:         os.Getenv,

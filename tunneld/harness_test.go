@@ -99,9 +99,9 @@ func (p *process) program(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// environment has no agent, and makes a data race the end of a daemon.
+// environment has no agent and no display, and makes a data race the end of a daemon.
 func environment() []string {
-	return append(os.Environ(), "SSH_AUTH_SOCK=", "GORACE=halt_on_error=1")
+	return append(os.Environ(), "SSH_AUTH_SOCK=", "DISPLAY=", "GORACE=halt_on_error=1")
 }
 
 func (p *process) write(name, text string) {

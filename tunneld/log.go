@@ -79,7 +79,7 @@ func (l *eventLog) handle(e control.Event) {
 	r := slog.NewRecord(e.Time, level, e.Message, 0)
 	r.AddAttrs(slog.String("kind", e.Kind))
 	for _, f := range []struct{ key, value string }{
-		{"profile", e.Profile}, {"forward", e.Forward}, {"step", string(e.Step)}, {"state", e.State},
+		{"profile", e.Profile}, {"forward", e.Forward}, {"app", e.App}, {"step", string(e.Step)}, {"state", e.State},
 		{"code", string(e.Code)}, {"detail", e.Detail}, {"hint", e.Hint},
 	} {
 		if f.value != "" {

@@ -21,7 +21,7 @@ import (
 func TestOpenAPIIsTrue(t *testing.T) {
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	p := startDaemon(t, map[string]string{
-		"work":    server(d) + localForward("db", freeAddr(t), echo.Addr) + localForward("gone", freeAddr(t), "127.0.0.1:1") + remoteForward("hook", "127.0.0.1:0", echo.Addr),
+		"work":    server(d) + localForward("db", freeAddr(t), echo.Addr) + localForward("gone", freeAddr(t), "127.0.0.1:1") + remoteForward("hook", "127.0.0.1:0", echo.Addr) + appEntry("clock", "xclock"),
 		"unknown": strings.Replace(server(d), `alias = "server"`, `alias = "other"`, 1),
 		"bad":     "nonsense = 1",
 	})
@@ -47,6 +47,10 @@ func TestOpenAPIIsTrue(t *testing.T) {
 	a.ask(409, "GET", "/v1/profiles/{name}/dial", work, "")
 	a.ask(202, "POST", "/v1/profiles/{name}/{action}", work, "")
 	a.ask(202, "POST", "/v1/profiles/{name}/forwards/{forward}/{action}", work, "")
+	app := map[string]string{"name": "work", "app": "clock", "action": "up"}
+	a.ask(202, "POST", "/v1/profiles/{name}/apps/{app}/{action}", app, "")
+	a.ask(409, "POST", "/v1/profiles/{name}/launch/{app}", app, "")
+	a.ask(409, "POST", "/v1/display", nil, `{"display": "remote.example.com:0"}`)
 	a.ask(200, "POST", "/v1/reload", nil, `{"keep": true}`)
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {

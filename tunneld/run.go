@@ -56,7 +56,7 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 	s := &daemon.Supervisor{
 		Version: version(),
 		Loader:  loader,
-		Account: account(),
+		Account: f.account(),
 		Noted:   log.write,
 		Loaded: func(d profiles.Daemon) {
 			log.configure(d.LogLevel, d.LogFormat)

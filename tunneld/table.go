@@ -79,6 +79,7 @@ func (t table) print(s control.Status, now time.Time) {
 			}
 			rows = append(rows, r)
 		}
+		rows = append(rows, x11Rows(p, now)...)
 	}
 	if len(s.Profiles) > 0 {
 		t.rows(rows)
@@ -183,11 +184,7 @@ func forwardRow(f control.Forward, now time.Time) row {
 	}
 	r := row{cells: [5]string{"  " + f.Name, f.State, since(f.Since, now), route, fmt.Sprint(f.Active)}, paint: stateColor(f.State)}
 	if e := f.Error; e != nil {
-		message := e.Message
-		if e.Code != "" {
-			message = string(e.Code) + ": " + message
-		}
-		r.notes = notes(message, e.Hint)
+		r.notes = errorNotes(e)
 	}
 	if p := f.Probe; p != nil && p.Error != nil {
 		r.notes = append(r.notes, notes(string(p.Error.Code)+": "+p.Error.Message, p.Error.Hint)...)
@@ -260,11 +257,11 @@ func problemLine(p control.Problem) string {
 
 func stateColor(state string) string {
 	switch state {
-	case "up", "listening":
+	case "up", "listening", "running", "ready":
 		return green
 	case "connecting", "waiting", "retrying":
 		return yellow
-	case "blocked", "refused":
+	case "blocked", "refused", "error":
 		return red
 	default:
 		return dim

@@ -56,6 +56,7 @@ func (t *tracer) run(ctx context.Context, g *globals, profile string, opts contr
 type examiner interface {
 	Trace(ctx context.Context, profile string, opts control.TraceOptions, tell func(control.Event)) error
 	Check(ctx context.Context, profile string) (control.CheckResult, error)
+	CheckX11(ctx context.Context, profile string, r control.X11Request) (control.CheckResult, error)
 }
 
 // examine asks the daemon where one answers that knows the profile, and else a
@@ -111,7 +112,7 @@ func (g *globals) local() (*daemon.Supervisor, error) {
 		return nil, err
 	}
 	loader.ReadOnly = true
-	s := &daemon.Supervisor{Version: version(), Loader: loader, Account: account()}
+	s := &daemon.Supervisor{Version: version(), Loader: loader, Account: f.account()}
 	if isTerminal(os.Stdin) {
 		s.Person = &terminalAsker{}
 	}

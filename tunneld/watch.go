@@ -83,6 +83,6 @@ func (w *world) look() tea.Msg {
 // act starts, stops or restarts t.
 func (w *world) act(action control.Action, t target) tea.Cmd {
 	return func() tea.Msg {
-		return acted{t, action, w.client.Act(w.ctx, action, t.profile, t.forward)}
+		return acted{t, action, act(w.ctx, w.client, action, t)}
 	}
 }

@@ -27,7 +27,7 @@ func (h *history) add(s control.Status, known bool) {
 			if known {
 				sample = f.RateToServer + f.RateFromServer
 			}
-			t := target{p.Name, f.Name}
+			t := target{profile: p.Name, forward: f.Name}
 			all := append(h.flows[t], sample)
 			flows[t] = all[max(0, len(all)-minute):]
 		}

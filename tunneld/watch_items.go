@@ -8,7 +8,7 @@ import (
 	"tunneld/fault"
 )
 
-// item is a profile or forward on the live screen.
+// item is a profile, forward or program on the live screen.
 type item struct {
 	target  target
 	row     row // as in the table, but clean
@@ -19,30 +19,44 @@ type item struct {
 
 // String is how people name t.
 func (t target) String() string {
-	if t.forward == "" {
+	if t.forward+t.app == "" {
 		return t.profile
 	}
-	return t.profile + "/" + t.forward
+	return t.profile + "/" + t.forward + t.app
 }
 
 // items returns what the screen shows, in its order: what the filter lets
-// through, and the profile of each forward.
+// through, and the profile of each.
 func (l *live) items() []item {
 	var items []item
 	for _, p := range l.status.Profiles {
-		var forwards []item
+		var parts []item
 		for _, f := range p.Forwards {
-			if t := (target{p.Name, f.Name}); l.passes(t) {
-				forwards = append(forwards, item{
+			if t := (target{profile: p.Name, forward: f.Name}); l.passes(t) {
+				parts = append(parts, item{
 					target: t, row: cleanRow(forwardRow(f, l.now)), flow: flow(f),
 					stopped: f.State == "stopped", asks: waitsForPerson(p),
 				})
 			}
 		}
-		if t := (target{p.Name, ""}); len(forwards) > 0 || l.passes(t) {
+		parts = append(parts, l.appItems(p)...)
+		if t := (target{profile: p.Name}); len(parts) > 0 || l.passes(t) {
 			items = append(items, item{target: t, row: cleanRow(profileRow(p, l.now)), stopped: isStopped(p), asks: waitsForPerson(p)})
 		}
-		items = append(items, forwards...)
+		items = append(items, parts...)
+	}
+	return items
+}
+
+// appItems are the programs of a profile that the filter lets through.
+func (l *live) appItems(p control.Profile) (items []item) {
+	for _, a := range p.X11.Apps {
+		if t := (target{profile: p.Name, app: a.Name}); l.passes(t) {
+			items = append(items, item{
+				target: t, row: cleanRow(appRow(a, l.now)),
+				stopped: a.State == "stopped", asks: waitsForPerson(p),
+			})
+		}
 	}
 	return items
 }

@@ -184,11 +184,11 @@ func TestLiveKeysAct(t *testing.T) {
 	if got := shown(l); !strings.Contains(got, "work waits for nobody") {
 		t.Errorf("got\n%s", got)
 	}
-	tell(l, acted{target{"work", "db"}, control.Down, nil})
+	tell(l, acted{target{profile: "work", forward: "db"}, control.Down, nil})
 	if got := shown(l); !strings.Contains(got, "\nstopped work/db  ? help") {
 		t.Errorf("got\n%s", got)
 	}
-	tell(l, acted{target{"work", "db"}, control.Down, fault.New(fault.UnknownProfile, "", "gone\x1b[2J").WithHint("look")})
+	tell(l, acted{target{profile: "work", forward: "db"}, control.Down, fault.New(fault.UnknownProfile, "", "gone\x1b[2J").WithHint("look")})
 	if got := shown(l); !strings.Contains(got, "\nunknown_profile: gone [2J; look  ? help") {
 		t.Errorf("got\n%s", got)
 	}
@@ -301,7 +301,7 @@ func TestLiveDrawsTheSame(t *testing.T) {
 
 func TestSpark(t *testing.T) {
 	var h history
-	db := target{"work", "db"}
+	db := target{profile: "work", forward: "db"}
 	add := func(n int, perSecond float64, known bool) {
 		s := control.Status{Profiles: []control.Profile{{Name: "work", Forwards: []control.Forward{{Name: "db", RateFromServer: perSecond}}}}}
 		for range n {
