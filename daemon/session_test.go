@@ -233,6 +233,37 @@ func TestSessionBringsTheLinkUp(t *testing.T) {
 	}
 }
 
+func TestManySessions(t *testing.T) {
+	text, _ := sessionProfile(t, "MaxSessions 100")
+	s, _ := supervise(t, map[string]string{"work": text})
+	awaitProfile(t, s, "work", "up")
+	var batch sync.WaitGroup
+	ready := make([]*await, 100)
+	typed := make([]*io.PipeWriter, len(ready))
+	for i := range ready {
+		in, out := io.Pipe()
+		ready[i], typed[i] = &await{want: fmt.Sprintf("ready %d", i)}, out
+		request := control.SessionRequest{Command: fmt.Sprintf("echo ready %d; read x; exit %d", i, i), Terminal: &control.Terminal{Type: "vt100"}}
+		batch.Go(func() {
+			exit, err := s.Session(t.Context(), "work", request, control.SessionStreams{Stdin: in, Stdout: ready[i]})
+			if err != nil || exit.Status != uint32(i) {
+				t.Errorf("%d: %+v, %v", i, exit, err)
+			}
+		})
+	}
+	for i := range ready {
+		sshtest.Eventually(t, patience, "a shell", ready[i].came)
+	}
+	if p := s.profile("work"); p.Sessions != len(ready) {
+		t.Errorf("%d sessions", p.Sessions)
+	}
+	for _, out := range typed {
+		io.WriteString(out, "\n")
+		defer out.Close()
+	}
+	batch.Wait()
+}
+
 // alone is a supervisor that does not serve, as of a command without a daemon.
 func alone(t *testing.T, files map[string]string) *Supervisor {
 	t.Helper()

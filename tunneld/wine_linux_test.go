@@ -97,6 +97,13 @@ func TestWindows(t *testing.T) {
 		t.Fatalf("status: %d %s%s", status, out, errs)
 	}
 
+	if out, errs, status := p.tunneld("a\x00b\xff\r\n", "exec", "work", "cat; echo err >&2; exit 7"); status != 7 || out != "a\x00b\xff\r\n" || errs != "err\n" {
+		t.Errorf("exec: %d %q %q", status, out, errs)
+	}
+	if out, errs, status := p.tunneld("", "exec", "work", "--", "printf", "%s-", "it's", "$HOME"); status != 0 || out != "it's-$HOME-" {
+		t.Errorf("exec: %d %q %q", status, out, errs)
+	}
+
 	mark := p.mark()
 	d.KillConnections()
 	p.link(mark, "work", "up")
