@@ -73,7 +73,7 @@ type Forward struct {
 	Failed func(error)
 
 	// Recovered is called when a connection is relayed after one or more that
-	// were not. nil: nobody is told.
+	// were not, the last of them at least 10 s before. nil: nobody is told.
 	Recovered func()
 
 	// After and Now are the clock; nil means time.After and time.Now.
@@ -84,7 +84,8 @@ type Forward struct {
 	toTarget, toOrigin meter
 
 	mu      sync.Mutex    // guards what follows
-	failing bool          // the last connection could not be relayed
+	failing bool          // a row of failures is not over
+	failed  time.Time     // when the last connection could not be relayed
 	again   chan struct{} // closed to end the pause of a retry; nil outside one
 	status  Status
 	stats   Stats // but not its bytes

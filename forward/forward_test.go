@@ -345,8 +345,10 @@ func TestWildcardIsIPv4Alone(t *testing.T) {
 	}
 }
 
-// Recovered is called once, when a connection is relayed after a failed one.
+// Recovered is called once, when a connection is relayed after failed ones; what
+// fails every other time has not recovered.
 func TestRecovered(t *testing.T) {
+	c, failed := &clock{now: time.Now()}, make(chan struct{})
 	var fails atomic.Bool
 	var recovered atomic.Int32
 	target := listenLocal(t)
@@ -361,6 +363,8 @@ func TestRecovered(t *testing.T) {
 			return net.Dial("tcp", target.Addr().String())
 		},
 		Recovered: func() { recovered.Add(1) },
+		Failed:    func(error) { failed <- struct{}{} },
+		Now:       c.Now,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan error, 1)
@@ -374,10 +378,18 @@ func TestRecovered(t *testing.T) {
 		}
 	}
 	knock()
-	fails.Store(true)
-	knock()
-	knock()
-	fails.Store(false)
+	for range 20 {
+		fails.Store(true)
+		knock()
+		<-failed // the reset comes first
+		fails.Store(false)
+		knock()
+		c.advance(9 * time.Second)
+	}
+	if n := recovered.Load(); n != 0 {
+		t.Errorf("told %d times while they fail", n)
+	}
+	c.advance(time.Second)
 	knock()
 	knock()
 	if n := recovered.Load(); n != 1 {

@@ -119,7 +119,7 @@ func (f *Forward) release() {
 // fail counts a connection that could not be relayed, and tells the owner.
 func (f *Forward) fail(err error) {
 	f.mu.Lock()
-	f.failing = true
+	f.failing, f.failed = true, f.now()
 	f.stats.Failed++
 	if code := fault.CodeOf(err); code != "" {
 		if f.stats.Failures == nil {
@@ -133,13 +133,18 @@ func (f *Forward) fail(err error) {
 	}
 }
 
-// recovered tells the owner that a row of failures is over.
+// calm is how long connections must not have failed for a row of failures to be
+// over: what fails now and then must not be news each time.
+const calm = 10 * time.Second
+
+// recovered tells the owner that a row of failures is over. One that goes on
+// between successes is one row.
 func (f *Forward) recovered() {
 	f.mu.Lock()
-	was := f.failing
-	f.failing = false
+	isOver := f.failing && f.now().Sub(f.failed) >= calm
+	f.failing = f.failing && !isOver
 	f.mu.Unlock()
-	if was && f.Recovered != nil {
+	if isOver && f.Recovered != nil {
 		f.Recovered()
 	}
 }
