@@ -118,16 +118,54 @@ func (f *eventFiles) readTail(n int64, tell func(control.Event) (more bool)) err
 	if f.dir == "" {
 		return nil
 	}
-	path, rest, more := filepath.Join(f.dir, eventsFile), n, true
-	if info, err := os.Stat(path); err == nil {
-		rest -= info.Size()
-	}
+	older, latest, err := f.openBoth()
+	defer older.Close()
+	defer latest.Close()
+	more := true
 	tellMore := func(e control.Event) bool { more = tell(e); return more }
-	err := readFile(filepath.Join(f.dir, olderEventsFile), rest, tellMore)
+	err = errors.Join(err, readFile(older, n-sizeOf(latest), tellMore))
 	if more {
-		err = errors.Join(err, readFile(path, n, tellMore))
+		err = errors.Join(err, readFile(latest, n, tellMore))
 	}
 	return err
+}
+
+// openBoth opens both files before either is read, since that may take as long
+// as whoever is told: what one moves to the other meanwhile is not lost. nil is
+// a file that is not there.
+func (f *eventFiles) openBoth() (older, latest *os.File, err error) {
+	for {
+		latest, err1 := openIfAny(filepath.Join(f.dir, eventsFile))
+		older, err2 := openIfAny(filepath.Join(f.dir, olderEventsFile))
+		if !isSameFile(older, latest) {
+			return older, latest, errors.Join(err1, err2)
+		}
+		older.Close()
+		latest.Close() // moved between the two
+	}
+}
+
+func openIfAny(path string) (*os.File, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return file, err
+}
+
+func isSameFile(a, b *os.File) bool {
+	one, err1 := a.Stat()
+	other, err2 := b.Stat()
+	return err1 == nil && err2 == nil && os.SameFile(one, other)
+}
+
+// sizeOf is 0 for a file that is not there.
+func sizeOf(file *os.File) int64 {
+	info, err := file.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // KeptEvents tells the events that a daemon has left in its state folder,
@@ -139,21 +177,11 @@ func KeptEvents(state string, tell func(control.Event)) error {
 
 // readFile tells the events in the last n bytes of a file, which need not be
 // there, while tell wants more.
-func readFile(path string, n int64, tell func(control.Event) (more bool)) error {
-	if n <= 0 {
+func readFile(file *os.File, n int64, tell func(control.Event) (more bool)) error {
+	if file == nil || n <= 0 {
 		return nil
 	}
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil {
-		return err
-	} else if info.Size() > n {
+	if sizeOf(file) > n {
 		if _, err := file.Seek(-n, io.SeekEnd); err != nil {
 			return err
 		}

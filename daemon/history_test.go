@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,6 +143,36 @@ func TestHistoryIsRotated(t *testing.T) {
 	}
 	if len(got) < 10 || diskBytes != 10<<20 {
 		t.Errorf("%d events are left", len(got))
+	}
+}
+
+// Whoever reads slowly, while the files move on, misses nothing of what was there
+// when it began.
+func TestHistoryIsRotatedUnderAReader(t *testing.T) {
+	f := eventFiles{dir: t.TempDir(), limit: 4 << 10}
+	defer f.close()
+	write := func(n int) {
+		if err := f.write(info(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 100 {
+		write(n)
+	}
+	before := kept(t, f.dir)
+	var got []string
+	next := 100
+	if err := f.readTail(math.MaxInt64, func(e control.Event) bool {
+		got = append(got, e.Message)
+		for end := next + 5; next < end && next < 200; next++ {
+			write(next)
+		}
+		return len(got) < len(before)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, before) {
+		t.Errorf("read %q, want %q", got, before)
 	}
 }
 
