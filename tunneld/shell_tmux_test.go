@@ -35,6 +35,12 @@ func (p *pane) opens(args string) {
 	p.awaits("the prompt", func(screen string) bool { return strings.TrimSpace(screen) == "there>" })
 }
 
+// sleeper is a program that says when it has the terminal: keys that come before
+// are the shell's.
+func sleeper(name string) string {
+	return "sh -c 'echo " + name + " $0; exec sleep 1000' sleeps"
+}
+
 func TestShell(t *testing.T) {
 	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
 		s := shellPane(t, p)
@@ -43,11 +49,13 @@ func TestShell(t *testing.T) {
 
 		s.types("echo $TERM; stty size; printf '\\303\\244\\342\\202\\254 %s\\n' bytes", "Enter")
 		s.shows("24 80", "ä€ bytes")
-		s.types("sleep 1000", "Enter")
+		s.types(sleeper("first"), "Enter")
+		s.shows("first sleeps")
 		s.types("C-c")
 		s.types("echo in$((1+1))terrupted", "Enter")
 		s.shows("in2terrupted")
-		s.types("sleep 1000", "Enter")
+		s.types(sleeper("second"), "Enter")
+		s.shows("second sleeps")
 		s.types("C-z")
 		s.shows("Stopped")
 		s.types("kill %1; clear", "Enter")
