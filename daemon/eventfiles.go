@@ -119,8 +119,7 @@ func (f *eventFiles) readTail(n int64, tell func(control.Event) (more bool)) err
 		return nil
 	}
 	older, latest, err := f.openBoth()
-	defer older.Close()
-	defer latest.Close()
+	defer closeFiles(older, latest)
 	more := true
 	tellMore := func(e control.Event) bool { more = tell(e); return more }
 	err = errors.Join(err, readFile(older, n-sizeOf(latest), tellMore))
@@ -207,5 +206,12 @@ func readEvents(r io.Reader, tell func(control.Event) (more bool)) error {
 		case err != nil && !tooLong:
 			return err
 		}
+	}
+}
+
+// closeFiles closes what was only read; nil is no file.
+func closeFiles(files ...*os.File) {
+	for _, f := range files {
+		_ = f.Close()
 	}
 }
