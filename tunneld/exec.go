@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,8 @@ type remoteFlags struct {
 	terminal  int // how often -t was given
 	noTTY     bool
 	agent     bool
+	windows   bool // -X
+	trusted   bool // -Y
 	option    []string
 	port      string
 	user      string
@@ -34,7 +37,7 @@ func newShell(g *globals) *cobra.Command {
 			"It has this terminal's type, size and modes. At the beginning of a line ~. ends the session, ~^Z suspends it, ~# lists the forwards, ~? the escapes.\n" +
 			"The daemon serves it where one answers that knows the profile, else this command makes a connection of its own.\n\n" +
 			"The exit status is the shell's, 128+N for signal N, 255 when tunneld itself failed.",
-		Example: "  tunneld shell work\n  tunneld shell -A work\n  tunneld shell -T work < script.sh",
+		Example: "  tunneld shell work\n  tunneld shell -X work\n  tunneld shell -A work\n  tunneld shell -T work < script.sh",
 		Args:    usage(cobra.ExactArgs(1)),
 
 		ValidArgsFunction: g.completeProfile,
@@ -44,7 +47,7 @@ func newShell(g *globals) *cobra.Command {
 				return &usageError{c, err}
 			}
 			r.wantTerminal = !f.noTTY
-			return r.run(c.Context())
+			return f.run(c.Context(), r)
 		},
 	}
 	f.register(c)
@@ -79,6 +82,7 @@ func (f *remoteFlags) register(c *cobra.Command) {
 	flags.StringVar(&f.escape, "escape", "~", "the escape character as `CHAR`, as ^ and a letter, or none")
 	flags.CountVarP(&f.terminal, "terminal", "t", "a terminal for the program; twice, also where this is none")
 	flags.BoolVarP(&f.noTTY, "no-terminal", "T", false, "no terminal for the program")
+	f.registerWindows(c)
 	flags.BoolVarP(&f.agent, "agent", "A", false, "let programs there use the agent, where auth.forward_agent allows it")
 }
 
@@ -118,7 +122,15 @@ func (f *remoteFlags) exec(c *cobra.Command, g *globals, args []string) error {
 		return &usageError{c, err}
 	}
 	r.wantTerminal, r.alwaysTerminal = f.terminal > 0 && !f.noTTY, f.terminal > 1
-	return r.run(c.Context())
+	return f.run(c.Context(), r)
+}
+
+// run runs the program, with windows where they are wanted.
+func (f *remoteFlags) run(ctx context.Context, r *remote) (err error) {
+	if r.request.X11, err = f.x11(ctx); err != nil {
+		return exitError{err, exitRemote}
+	}
+	return r.run(ctx)
 }
 
 // remote is what the flags ask for.

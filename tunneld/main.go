@@ -103,7 +103,7 @@ func newRoot() *cobra.Command {
 		newAct(g, control.Up), newAct(g, control.Down), newAct(g, control.Restart), newReload(g),
 		newCheck(g), newTrace(g),
 		newShell(g), newExec(g), newSSHProxy(g),
-		newLaunch(g), newDisplay(g),
+		newX11(g), newLaunch(g), newDisplay(g),
 		newUnlock(g), newTrust(g), newSecret(g),
 		newInit(g), newAdd(g), newRemove(g), newEnable(g), newDisable(g), newEdit(g), newImport(g),
 		newDemo(), newCompletion(), newMan(), newVersion(),

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -61,17 +63,20 @@ func inState(state string) func(control.App) bool {
 	return func(a control.App) bool { return a.State == state }
 }
 
-// tunneldOn is a command line for the daemon, typed on a display.
+// commandOn is a command line for the daemon, typed on a display; nil is none.
 func (p *process) commandOn(x *sshtest.Xvfb, args ...string) *exec.Cmd {
-	cmd := p.program(args...)
-	cmd.Env = append(environment(), "DISPLAY="+x.Display, "XAUTHORITY="+x.Authority)
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(environment(), "TUNNELD_CONFIG="+p.dir)
+	if x != nil {
+		cmd.Env = append(cmd.Env, "DISPLAY="+x.Display, "XAUTHORITY="+x.Authority)
+	}
 	return cmd
 }
 
 // ask runs a command line without a display, to its end.
 func (p *process) ask(args ...string) (stdout, stderr string, status int) {
 	p.t.Helper()
-	cmd := p.program(args...)
+	cmd := p.commandOn(nil, args...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
@@ -219,4 +224,52 @@ func TestLaunchOnTheCallersDisplay(t *testing.T) {
 		t.Error("the windows mixed")
 	}
 	p.observe("work", "caller", func(q control.Profile) bool { return q.X11.From == "caller" && q.X11.Display == other.Display })
+}
+
+// A program runs on the caller's display until it ends, with its exit status; with
+// a daemon, and without.
+func TestX11Command(t *testing.T) {
+	x, d := sshtest.StartXvfb(t), startX11SSHD(t)
+	p := prepareDaemon(t, map[string]string{"work": server(d)})
+	for _, with := range []string{"no daemon", "a daemon"} {
+		if with == "a daemon" {
+			p.start()
+			p.link(0, "work", "up")
+		}
+		out, err := p.commandOn(x, "x11", "work", "--", "sh", "-c", "xdpyinfo -queryExtensions | grep 'number of ext'; exit 7").Output()
+		if code := exitCode(err); code != 7 || !strings.HasPrefix(string(out), "number of extensions:") {
+			t.Errorf("%s: %d %s", with, code, out)
+		}
+		untrusted := string(out)
+		for _, args := range [][]string{{"x11", "-Y", "work"}, {"exec", "-Y", "work"}} {
+			out, err := p.commandOn(x, append(args, "xdpyinfo | grep 'number of ext'")...).Output()
+			if err != nil || string(out) == untrusted {
+				t.Errorf("%s, %s: %v %s", with, args, err, out)
+			}
+		}
+		if out, err := p.commandOn(x, "shell", "-X", "-T", "work").Output(); err != nil {
+			t.Errorf("%s: shell -X: %v %s", with, err, out)
+		}
+		clock := p.commandOn(x, "x11", "work", "xclock -title clock")
+		if err := clock.Start(); err != nil {
+			t.Fatal(err)
+		}
+		awaitWindows(t, x, "clock", 1)
+		clock.Process.Signal(os.Interrupt)
+		clock.Process.Signal(os.Interrupt)
+		clock.Wait()
+		awaitWindows(t, x, "clock", 0)
+		_, text, status := p.ask("x11", "work", "xclock")
+		if status != 255 || !strings.Contains(text, string(fault.X11NoDisplay)) {
+			t.Errorf("%s: without a display: %d %s", with, status, text)
+		}
+	}
+}
+
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
 }
