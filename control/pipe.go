@@ -135,7 +135,7 @@ func (p *socketPipe) next() (io.Reader, error) {
 	case p.ctx.Err() != nil:
 		return nil, context.Cause(p.ctx)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
+		return nil, fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err) // not its io.EOF, which means another
 	case kind == websocket.MessageBinary:
 		p.empty = true
 		return r, nil
