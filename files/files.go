@@ -25,8 +25,9 @@ import (
 // after another.
 type Copier struct {
 	// Open opens an SFTP session: at first, and anew when one was lost. It waits for
-	// as long as that makes sense; its error is the end of the copy. Close of what it
-	// returns must end a Read and a Write that wait.
+	// as long as that makes sense; its error is the end of the copy. The end of ctx
+	// ends the opening alone: in the session, temporary files are removed after it.
+	// Close of what Open returns must end a Read and a Write that wait.
 	Open func(ctx context.Context) (io.ReadWriteCloser, error)
 	// Server names the server in messages, and in the names of partial files.
 	Server string

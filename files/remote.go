@@ -47,7 +47,14 @@ type line struct {
 	why  error         // set before dead is closed
 }
 
-func (l *line) end(why error) { l.once.Do(func() { l.why = why; close(l.dead) }) }
+// end closes the line: where one direction broke, pkg/sftp waits for the other.
+func (l *line) end(why error) {
+	l.once.Do(func() {
+		l.why = why
+		close(l.dead)
+		_ = l.ReadWriteCloser.Close() // it is broken, or no longer wanted
+	})
+}
 
 func (l *line) Read(p []byte) (int, error) {
 	n, err := l.ReadWriteCloser.Read(p)
@@ -67,9 +74,10 @@ func (l *line) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the line on our side.
 func (l *line) Close() error {
 	l.end(net.ErrClosed)
-	return l.ReadWriteCloser.Close()
+	return nil
 }
 
 func (l *line) isDead() bool {
