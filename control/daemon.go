@@ -50,6 +50,9 @@ type Daemon interface {
 	// Dial connects to a target, host:port or unix:PATH, as the profile's server
 	// sees it. ctx bounds the dial and the connection.
 	Dial(ctx context.Context, profile, target string) (Pipe, error)
+	// SFTP opens an SFTP session on the profile's server. ctx bounds the opening
+	// and the session.
+	SFTP(ctx context.Context, profile string) (Pipe, error)
 	// Act starts, stops or restarts a profile, or one forward of it where one is
 	// named. It returns when that is under way.
 	Act(ctx context.Context, action Action, profile, forward string) error

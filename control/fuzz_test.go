@@ -39,6 +39,9 @@ func (quiet) Session(context.Context, string, SessionRequest, SessionStreams) (S
 func (quiet) Dial(context.Context, string, string) (Pipe, error) {
 	return nil, fault.New(fault.TargetRefused, fault.Forward, "nothing listens")
 }
+func (quiet) SFTP(context.Context, string) (Pipe, error) {
+	return nil, fault.New(fault.SessionDenied, fault.Session, "no subsystem")
+}
 
 func sayNothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 

@@ -43,6 +43,7 @@ var routes = []route{
 	{"POST /v1/profiles/{name}/check", traceLimit, (*server).checkProfile},
 	{"GET /v1/profiles/{name}/session", ownLimit, (*server).session},
 	{"GET /v1/profiles/{name}/dial", ownLimit, (*server).dial},
+	{"GET /v1/profiles/{name}/sftp", ownLimit, (*server).sftp},
 	{"POST /v1/profiles/{name}/{action}", actLimit, (*server).act},
 	{"POST /v1/profiles/{name}/forwards/{forward}/{action}", actLimit, (*server).act},
 	{"POST /v1/profiles/{name}/apps/{app}/{action}", actLimit, (*server).actApp},

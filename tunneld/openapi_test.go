@@ -45,6 +45,7 @@ func TestOpenAPIIsTrue(t *testing.T) {
 	a.ask(200, "POST", "/v1/profiles/{name}/check", work, "")
 	a.ask(426, "GET", "/v1/profiles/{name}/session", work, "")
 	a.ask(409, "GET", "/v1/profiles/{name}/dial", work, "")
+	a.ask(426, "GET", "/v1/profiles/{name}/sftp", work, "")
 	a.ask(202, "POST", "/v1/profiles/{name}/{action}", work, "")
 	a.ask(202, "POST", "/v1/profiles/{name}/forwards/{forward}/{action}", work, "")
 	app := map[string]string{"name": "work", "app": "clock", "action": "up"}
