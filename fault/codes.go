@@ -90,6 +90,9 @@ func Table() []Entry { return append([]Entry(nil), table...) }
 // Hint returns what to do about c, or "" for a code that is not in the table.
 func (c Code) Hint() string { return c.entry().Hint }
 
+// Group returns the part of the program that c belongs to.
+func (c Code) Group() string { return c.entry().Group }
+
 // Reaction returns what a link does after c.
 func (c Code) Reaction() Reaction { return c.entry().Reaction }
 

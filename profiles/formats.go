@@ -253,9 +253,12 @@ func validAlgorithm(s string) bool {
 // be given to no command.
 const nameRule = "a name is two or more of a-z 0-9 . _ -, with no - or . first"
 
+// IsName reports whether a profile can have that name.
+func IsName(s string) bool { return validStem.MatchString(s) }
+
 // checkStem judges the name of a profile.
 func checkStem(s string) error {
-	if validStem.MatchString(s) {
+	if IsName(s) {
 		return nil
 	}
 	if fixed := ValidName(s); fixed != "" {

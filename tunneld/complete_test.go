@@ -107,6 +107,7 @@ func TestBashCompletes(t *testing.T) {
 		"tunneld sta":            "status",
 		"tunneld add work d":     "dynamic",
 		"tunneld check nothing/": "",
+		"tunneld cp wo":          "work:",
 	} {
 		words := strings.Split(line, " ")
 		ask := fmt.Sprintf(`source %s; source %s; COMP_TYPE=9 COMP_KEY=9 COMP_LINE='%s' COMP_POINT=%d COMP_WORDS=(%s) COMP_CWORD=%d

@@ -102,7 +102,7 @@ func newRoot() *cobra.Command {
 		newRun(g), newStatus(g), newEvents(g),
 		newAct(g, control.Up), newAct(g, control.Down), newAct(g, control.Restart), newReload(g),
 		newCheck(g), newTrace(g),
-		newShell(g), newExec(g), newSSHProxy(g),
+		newShell(g), newExec(g), newSSHProxy(g), newCp(g),
 		newX11(g), newLaunch(g), newDisplay(g),
 		newUnlock(g), newTrust(g), newSecret(g),
 		newInit(g), newAdd(g), newRemove(g), newEnable(g), newDisable(g), newEdit(g), newImport(g),

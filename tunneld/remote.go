@@ -238,6 +238,7 @@ func describeSignal(s os.Signal) *signalled {
 type backend interface {
 	examiner
 	caller
+	copier
 }
 
 // caller runs programs and connects, on the live link.
