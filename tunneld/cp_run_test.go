@@ -34,7 +34,7 @@ func withAndWithout(t *testing.T, d *sshtest.SSHD, addr string, test func(t *tes
 }
 
 // bulky writes a file of n bytes, and returns its digest.
-func bulky(t *testing.T, path string, n int64) string {
+func bulky(t testing.TB, path string, n int64) string {
 	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {
@@ -47,7 +47,7 @@ func bulky(t *testing.T, path string, n int64) string {
 	return fileDigest(t, path)
 }
 
-func fileDigest(t *testing.T, path string) string {
+func fileDigest(t testing.TB, path string) string {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {

@@ -123,8 +123,27 @@ func TestWindows(t *testing.T) {
 	if _, errs, status := p.tunneld("", "status", "--wait", "30s"); status != 0 {
 		t.Fatal(errs)
 	}
+	copyOnWindows(t, p)
 	if out, errs, status := p.tunneld("", "events"); status != 0 || !strings.Contains(out, "down") {
 		t.Errorf("events: %d %s%s", status, out, errs)
+	}
+}
+
+// copyOnWindows copies a tree to the server and back, through the named pipe.
+func copyOnWindows(t *testing.T, p *process) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.MkdirAll(dir+"/tree/with space", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	want := bulky(t, dir+"/tree/with space/a", 5<<20)
+	for _, args := range [][]string{{"-rp", drive(dir + "/tree"), "work:" + dir + "/there"}, {"-rp", "work:" + dir + "/there", drive(dir + "/back")}} {
+		if out, errs, status := p.tunneld("", append([]string{"cp"}, args...)...); status != 0 || out+errs != "" {
+			t.Fatalf("cp: %d %q %q", status, out, errs)
+		}
+	}
+	if fileDigest(t, dir+"/back/with space/a") != want {
+		t.Error("another file came back")
 	}
 }
 
