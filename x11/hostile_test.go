@@ -36,6 +36,7 @@ func message(kind byte, seq uint16, units uint32) []byte {
 // A display that lies ends the call with an error, and nothing else.
 func TestLyingDisplays(t *testing.T) {
 	sshtest.Leaks(t)
+	const either = "" // the first reply may be the answer, if it comes after the question
 	long := greeting("")
 	long[answerHead+16] = 1
 	crowded := greeting("vendor")
@@ -54,7 +55,7 @@ func TestLyingDisplays(t *testing.T) {
 		"an endless reply":   {string(greeting("v")) + string(message(isReply, 1, 0x3ffffff8)), "1073741816"},
 		"a reply to nothing": {string(greeting("v")) + string(message(isReply, 77, 0)), "a reply to nothing"},
 		"an unknown error":   {string(greeting("v")) + string(message(isError, 1, 0)), "error 0"},
-		"two replies":        {string(greeting("v")) + strings.Repeat(string(message(isReply, 1, 0)), 2), "EOF"},
+		"two replies":        {string(greeting("v")) + strings.Repeat(string(message(isReply, 1, 0)), 2), either},
 		"events and no end":  {string(greeting("v")) + strings.Repeat(string(message(99, 1, 0)), 5), "EOF"},
 		"an endless event":   {string(greeting("v")) + string(message(isGenericEvent, 1, 1<<31)), "2147483648"},
 	} {
@@ -64,10 +65,11 @@ func TestLyingDisplays(t *testing.T) {
 			conn.(*net.UnixConn).CloseWrite()
 			io.Copy(io.Discard, conn)
 		})
-		_, err := Probe(t.Context(), d, Auth{})
-		wantCode(t, err, fault.X11DisplayRefused)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
+		if _, err := Probe(t.Context(), d, Auth{}); err != nil || c.want != either {
+			wantCode(t, err, fault.X11DisplayRefused)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", name, err, c.want)
+			}
 		}
 		if _, err := Authorize(t.Context(), d, Auth{}, 0); err == nil {
 			t.Errorf("%s: it is authorized", name)
