@@ -129,13 +129,19 @@ func serve(t *testing.T, d control.Daemon) *running {
 
 func serveFor(t *testing.T, d control.Daemon, o control.ListenOptions) *running {
 	t.Helper()
+	return serveUntil(context.Background(), t, d, o)
+}
+
+// serveUntil is serveFor where ctx may end it before.
+func serveUntil(ctx context.Context, t *testing.T, d control.Daemon, o control.ListenOptions) *running {
+	t.Helper()
 	path := socketPath(t)
 	l, err := control.Listen(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &running{path: path, client: control.New(path)}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- control.Serve(ctx, l, d, control.Options{Served: s.served}) }()
 	t.Cleanup(func() {

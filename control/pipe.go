@@ -35,7 +35,9 @@ func (s *server) pipe(w *response, r *http.Request, open func(ctx context.Contex
 		return err
 	}
 	defer release()
-	w.cause = relay(newSocketPipe(ctx, ws), far)
+	saying, stop := lingering(ctx)
+	defer stop()
+	w.cause = relay(newSocketPipe(saying, ws), far)
 	return nil
 }
 

@@ -21,8 +21,10 @@ func (s *server) session(w *response, r *http.Request) error {
 	defer release()
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
+	saying, stop := lingering(ctx)
+	defer stop()
 	request, err := readRequest(ctx, ws)
-	h := newHosted(ctx, ws)
+	h := newHosted(saying, ws)
 	var exit SessionExit
 	if err == nil {
 		reading := make(chan struct{})
@@ -31,7 +33,7 @@ func (s *server) session(w *response, r *http.Request) error {
 			exit, err = s.daemon.Session(ctx, r.PathValue("name"), request, h.streams())
 			return err
 		})
-		defer func() { cancel(nil); <-reading }()
+		defer func() { stop(); <-reading }()
 	}
 	h.detach()
 	w.cause = err

@@ -302,3 +302,51 @@ func TestDialTellsWhyItBroke(t *testing.T) {
 	_, err = io.ReadAll(p)
 	wantCode(t, err, fault.KeepaliveLost)
 }
+
+// A client hears why the daemon that ends has ended its session or connection.
+func TestEndOfServerIsTold(t *testing.T) {
+	stopping := errors.New("the daemon is stopping")
+	for name, use := range map[string]func(c *control.Client, started func()) error{
+		"session": func(c *control.Client, started func()) error {
+			_, err := c.Session(context.Background(), "work", control.SessionRequest{}, control.SessionStreams{Started: started})
+			return err
+		},
+		"connection": func(c *control.Client, started func()) error {
+			p, err := c.Dial(context.Background(), "work", "x:1")
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			started()
+			_, err = io.ReadAll(p)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			s := serveUntil(ctx, t, &sessions{
+				session: func(ctx context.Context, _ string, _ control.SessionRequest, s control.SessionStreams) (control.SessionExit, error) {
+					s.Started()
+					<-ctx.Done()
+					return control.SessionExit{}, stopping
+				},
+				dialed: func(ctx context.Context, _ string) (control.Pipe, error) { return until{ctx: ctx, err: stopping}, nil },
+			}, control.ListenOptions{})
+			if err := use(s.client, cancel); err == nil || err.Error() != stopping.Error() {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// until is a pipe that breaks when ctx ends.
+type until struct {
+	broken
+	ctx context.Context
+	err error
+}
+
+func (u until) Read([]byte) (int, error) {
+	<-u.ctx.Done()
+	return 0, u.err
+}

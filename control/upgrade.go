@@ -44,6 +44,14 @@ func (s *server) downgrade(ws *websocket.Conn) {
 	s.conns.Done()
 }
 
+// lingering ends closeLimit after ctx: when that ends, the client still hears
+// why. stop ends it at once.
+func lingering(ctx context.Context) (late context.Context, stop func()) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() { time.AfterFunc(closeLimit, cancel) })
+	return late, func() { forget(); cancel() }
+}
+
 // upgrade asks for a WebSocket. ctx bounds the request, and limit too.
 func (c *Client) upgrade(ctx context.Context, limit time.Duration, path string) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
