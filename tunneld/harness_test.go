@@ -99,9 +99,13 @@ func (p *process) program(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// environment has no agent and no display, and makes a data race the end of a daemon.
+// raceOptions make a data race the end of a program, which else would wait a
+// second at its own end for one.
+const raceOptions = "GORACE=halt_on_error=1 atexit_sleep_ms=0"
+
+// environment has no agent and no display.
 func environment() []string {
-	return append(os.Environ(), "SSH_AUTH_SOCK=", "DISPLAY=", "GORACE=halt_on_error=1")
+	return append(os.Environ(), "SSH_AUTH_SOCK=", "DISPLAY=", raceOptions)
 }
 
 func (p *process) write(name, text string) {

@@ -25,7 +25,7 @@ func newPane(t *testing.T, width, height int, env ...string) *pane {
 	t.Helper()
 	p := &pane{t: t, dir: t.TempDir()}
 	args := []string{"-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height)}
-	for _, e := range append([]string{"SSH_AUTH_SOCK=", "ENV=", "GORACE=halt_on_error=1"}, env...) {
+	for _, e := range append([]string{"SSH_AUTH_SOCK=", "ENV=", raceOptions}, env...) {
 		args = append(args, "-e", e)
 	}
 	p.tmux(append(args, "sh")...)
