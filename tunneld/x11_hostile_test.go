@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,18 +95,14 @@ func hexBytes(t *testing.T, text string) string {
 func TestLiesAboutCookies(t *testing.T) {
 	x, d := sshtest.StartXvfb(t), startX11SSHD(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + onDisplay(x) +
-		appEntry("clock", "echo display $DISPLAY; exec xclock -title clock")})
+		appEntry("clock", showSession+"exec xclock -title clock")})
 	p.link(0, "work", "up")
 	p.must("launch", "work/clock")
-	number, _, _ := strings.Cut(strings.TrimPrefix(p.says(0, "display localhost:"), "display localhost:"), ".")
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := p.sessionOf(0, "clock").port(t)
 	awaitWindows(t, x, "clock", 1)
 	const lies = 200
 	for i := range lies {
-		c := dialTCP(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(6000+n)))
+		c := dialTCP(t, port)
 		if i%2 == 0 {
 			io.WriteString(c, "l\x00\x0b\x00\x00\x00\x12\x00\x10\x00\x00\x00MIT-MAGIC-COOKIE-1\x00\x000123456789abcdef")
 			if answer, _ := io.ReadAll(c); len(answer) < 8 || answer[0] != 0 {
