@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"errors"
 	"net"
 	"sync"
 )
@@ -34,11 +35,15 @@ func merge(parts ...net.Listener) net.Listener {
 }
 
 // pump hands on what ln accepts, errors too, one at a time: a part that fails
-// for good repeats its error no faster than Accept is called.
+// for good repeats its error no faster than Accept is called. The end of one
+// part that Close brings is not yet that of all.
 func (m *merged) pump(ln net.Listener) {
 	defer m.pumps.Done()
 	for {
 		conn, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
 		select {
 		case m.accepted <- accepted{conn, err}:
 		case <-m.closed:
@@ -63,13 +68,15 @@ func (m *merged) Accept() (net.Conn, error) {
 // Close closes every part and returns when nothing of the listener runs.
 func (m *merged) Close() error { return m.close() }
 
+// closeParts lets Accept go on until the last part is closed, so that it gets
+// what was accepted before.
 func (m *merged) closeParts() (err error) {
-	close(m.closed)
 	for _, ln := range m.parts {
 		if e := ln.Close(); err == nil {
 			err = e
 		}
 	}
+	close(m.closed)
 	m.pumps.Wait()
 	return err
 }

@@ -49,9 +49,21 @@ func dialFault(err error) error {
 // has the code fault.ListenInUse, or fault.ListenDenied for any other reason,
 // and names the address.
 func ListenTCP(ctx context.Context, host string, port int) (net.Listener, error) {
-	var lc net.ListenConfig
+	return ListenTCPBy(ctx, nil, host, port)
+}
+
+// ListenFunc opens one listening socket, as [net.ListenConfig.Listen] does. The
+// address has an IP address, or a name other than localhost.
+type ListenFunc func(ctx context.Context, network, address string) (net.Listener, error)
+
+// ListenTCPBy is ListenTCP with sockets that listen opens, such as those of an
+// earlier process; nil is the system.
+func ListenTCPBy(ctx context.Context, listen ListenFunc, host string, port int) (net.Listener, error) {
+	if listen == nil {
+		listen = new(net.ListenConfig).Listen
+	}
 	ln, err := listenHost(host, port, func(network, addr string) (net.Listener, error) {
-		return lc.Listen(ctx, network, addr)
+		return listen(ctx, network, addr)
 	})
 	if err == nil {
 		return ln, nil

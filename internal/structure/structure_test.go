@@ -31,10 +31,11 @@ var star = map[string][]string{
 	"control":  {"fault"},
 	"install":  {"fault"},
 	"daemon":   append([]string{"internal/trigger"}, leaves...),
-	"tunneld":  append([]string{"daemon", "examples", "internal/demo", "internal/sshserver", "internal/terminal"}, leaves...),
+	"tunneld":  append([]string{"daemon", "examples", "internal/demo", "internal/handover", "internal/sshserver", "internal/terminal"}, leaves...),
 	"examples": {"profiles"},
 
 	"internal/demo":      append([]string{"daemon", "internal/sshserver"}, leaves...),
+	"internal/handover":  nil,
 	"internal/sshserver": nil,
 	"internal/sshtest":   {"internal/sshserver"},
 	"internal/structure": nil,

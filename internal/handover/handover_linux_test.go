@@ -1,0 +1,209 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tunneld/internal/sshtest"
+)
+
+// manager keeps what a service manager would, by name.
+type manager struct {
+	t     *testing.T
+	mu    sync.Mutex
+	files map[string]*os.File
+}
+
+func newManager(t *testing.T) *manager {
+	m := &manager{t: t, files: map[string]*os.File{}}
+	t.Cleanup(func() {
+		for _, f := range m.files {
+			f.Close()
+		}
+	})
+	return m
+}
+
+// send takes copies, as a socket would carry them.
+func (m *manager) send(state string, files ...*os.File) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	verb, name, _ := strings.Cut(state, "\nFDNAME=")
+	switch {
+	case strings.Contains(name, ":"):
+		m.t.Errorf("a colon in %q", name)
+	case verb == "FDSTORE=1" && len(files) == 1:
+		m.files[name] = m.copyOf(files[0])
+	case verb == "FDSTOREREMOVE=1" && len(files) == 0:
+		if m.files[name] == nil {
+			m.t.Errorf("%s is not there", name)
+		}
+		m.files[name].Close()
+		delete(m.files, name)
+	default:
+		m.t.Errorf("what is %q?", state)
+	}
+	return nil
+}
+
+func (m *manager) copyOf(f *os.File) *os.File {
+	fd, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return os.NewFile(uintptr(fd), f.Name())
+}
+
+// next is the store of the next process.
+func (m *manager) next(leaving *bool) *Store {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &Store{Send: m.send, Leaving: func() bool { return *leaving }}
+	var files []*os.File
+	for _, f := range m.files {
+		files = append(files, m.copyOf(f))
+	}
+	s.Inherit(files)
+	return s
+}
+
+func listen(t *testing.T, s *Store, address string) net.Listener {
+	t.Helper()
+	ln, err := s.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// free returns an address that nobody listens on.
+func free(t *testing.T, host string) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// Whoever connects while no process is there is served by the next one.
+func TestNextProcessServesWhoConnectedBetween(t *testing.T) {
+	sshtest.Leaks(t)
+	for _, host := range []string{"127.0.0.1", "::1", "0.0.0.0", "::"} {
+		m, leaving := newManager(t), false
+		address := free(t, host)
+		old := listen(t, m.next(&leaving), address)
+		leaving = true
+		old.Close()
+		client, err := net.DialTimeout("tcp", address, 10*time.Second)
+		if err != nil {
+			t.Fatalf("%s: refused between two processes: %v", host, err)
+		}
+		leaving = false
+		s := m.next(&leaving)
+		ln := listen(t, s, address)
+		s.Settle() // leaves alone what was asked for
+		served, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(served, "hello")
+		served.Close()
+		if got, err := io.ReadAll(client); string(got) != "hello" {
+			t.Errorf("%s: %q, %v", host, got, err)
+		}
+		client.Close()
+		ln.Close()
+	}
+}
+
+// An address that is closed for good is free at once, although the manager has
+// a copy that it may close later.
+func TestClosedForGood(t *testing.T) {
+	sshtest.Leaks(t)
+	m, leaving := newManager(t), false
+	slow := &Store{Leaving: func() bool { return leaving }, Send: func(state string, files ...*os.File) error {
+		if strings.HasPrefix(state, "FDSTOREREMOVE") {
+			return nil // it has not come to it
+		}
+		return m.send(state, files...)
+	}}
+	address := free(t, "127.0.0.1")
+	for range 3 {
+		listen(t, slow, address).Close()
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			t.Fatal("a closed port takes connections")
+		}
+	}
+}
+
+// What nobody asks for any more is given up.
+func TestSettle(t *testing.T) {
+	sshtest.Leaks(t)
+	m, leaving := newManager(t), false
+	address := free(t, "127.0.0.1")
+	old := listen(t, m.next(&leaving), address)
+	leaving = true
+	old.Close()
+	leaving = false
+	m.next(&leaving).Settle()
+	if len(m.files) > 0 {
+		t.Errorf("still there: %v", m.files)
+	}
+	if c, err := net.Dial("tcp", address); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("%v, want a refusal", err)
+		if err == nil {
+			c.Close()
+		}
+	}
+}
+
+// A chosen port and a name are not kept, and what is no TCP listener is closed.
+func TestNotKept(t *testing.T) {
+	sshtest.Leaks(t)
+	m, leaving := newManager(t), false
+	s := m.next(&leaving)
+	for _, address := range []string{"127.0.0.1:0", "localhost:0"} {
+		listen(t, s, address).Close()
+	}
+	if len(m.files) > 0 {
+		t.Errorf("kept: %v", m.files)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Inherit([]*os.File{r, w})
+	if _, err := r.Read(nil); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a pipe stayed open: %v", err)
+	}
+}
+
+// A socket that the manager does not take serves all the same.
+func TestManagerGone(t *testing.T) {
+	sshtest.Leaks(t)
+	gone := errors.New("gone")
+	var told error
+	s := &Store{Send: func(string, ...*os.File) error { return gone }, Leaving: func() bool { return false }, Trouble: func(err error) { told = err }}
+	address := free(t, "127.0.0.1")
+	ln := listen(t, s, address)
+	defer ln.Close()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if !errors.Is(told, gone) {
+		t.Errorf("told %v", told)
+	}
+}
