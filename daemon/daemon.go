@@ -21,6 +21,7 @@ import (
 
 	"tunneld/control"
 	"tunneld/fault"
+	"tunneld/forward"
 	"tunneld/identity"
 	"tunneld/profiles"
 )
@@ -45,6 +46,15 @@ type Supervisor struct {
 	Noted func(control.Event)
 	// Loaded, if not nil, is called after every load with what daemon.toml says.
 	Loaded func(profiles.Daemon)
+	// Ready, if not nil, is called once, when each port of this machine that the
+	// first load asked for is bound or could not be, after 10 s at the latest.
+	Ready func()
+	// Pulse, if not nil, is answered with Alive by Serve's own goroutine, so that
+	// one that is stuck can be told from outside.
+	Pulse <-chan time.Time
+	Alive func()
+	// Listen, if not nil, opens the listening TCP sockets of this machine.
+	Listen forward.ListenFunc
 
 	jobs    chan job
 	edits   chan struct{} // holds one: the folder may have changed
@@ -113,8 +123,11 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	machine := s.watchMachine(ctx)
 	s.setServed()
 	s.load(running)
+	ready := s.startReady(ctx)
 	for {
 		select {
+		case <-s.Pulse:
+			s.Alive()
 		case j := <-s.jobs:
 			j.done <- j.work(running)
 		case <-s.edits:
@@ -127,6 +140,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 			s.endTrial()
 			s.stopAll()
 			<-machine
+			<-ready
 			s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "stopped"})
 			endHistory()
 			return ctx.Err()
@@ -261,7 +275,7 @@ func (s *Supervisor) isRunning(name string) bool { return s.tunnel(name) != nil 
 
 // house is what a new tunnel shares with the others.
 func (s *Supervisor) house() house {
-	return house{me: s.account(), journal: &s.journal, ledger: s.ledger, gate: &s.gate, seats: s.seats, person: s.Person, linkOf: s.lend, isUp: s.wakeDependants}
+	return house{me: s.account(), listen: s.Listen, journal: &s.journal, ledger: s.ledger, gate: &s.gate, seats: s.seats, person: s.Person, linkOf: s.lend, isUp: s.wakeDependants}
 }
 
 // wakeDependants makes the links try at once whose way goes through a profile

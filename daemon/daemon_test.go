@@ -43,6 +43,15 @@ func (e *events) has(fits func(control.Event) bool) bool {
 // supervise runs a supervisor over the profiles until the test ends.
 func supervise(t *testing.T, files map[string]string) (*Supervisor, *events) {
 	t.Helper()
+	told := &events{}
+	s := &Supervisor{Loader: loaderOf(t, files), Noted: told.add}
+	serveUntilEnd(t, s)
+	return s, told
+}
+
+// loaderOf reads a folder with the profiles.
+func loaderOf(t *testing.T, files map[string]string) *profiles.Loader {
+	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(dir, "profiles", name+".toml")
@@ -53,8 +62,12 @@ func supervise(t *testing.T, files map[string]string) (*Supervisor, *events) {
 			t.Fatal(err)
 		}
 	}
-	told := &events{}
-	s := &Supervisor{Loader: &profiles.Loader{Dir: dir, State: filepath.Join(dir, "state"), Env: profiles.Environment{User: "ana"}}, Noted: told.add}
+	return &profiles.Loader{Dir: dir, State: filepath.Join(dir, "state"), Env: profiles.Environment{User: "ana"}}
+}
+
+// serveUntilEnd runs s until the test ends.
+func serveUntilEnd(t *testing.T, s *Supervisor) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan error, 1)
 	go func() { over <- s.Serve(ctx) }()
@@ -66,7 +79,6 @@ func supervise(t *testing.T, files map[string]string) (*Supervisor, *events) {
 			t.Error("Serve did not return")
 		}
 	})
-	return s, told
 }
 
 // profileFor leads to d and has a local forward.

@@ -28,6 +28,7 @@ type Account struct {
 // house is what the tunnels of one supervisor share.
 type house struct {
 	me      Account
+	listen  forward.ListenFunc // or nil
 	journal *journal
 	ledger  *ledger
 	gate    *gate
@@ -67,9 +68,11 @@ type tunnel struct {
 type running struct {
 	spec profiles.Forward
 	*forward.Forward
-	prober *prober // or nil
-	cancel context.CancelFunc
-	over   chan struct{}
+	prober     *prober // or nil
+	cancel     context.CancelFunc
+	over       chan struct{}
+	settled    chan struct{} // closed when it has listened, or could not
+	settleOnce sync.Once
 }
 
 func newTunnel(ctx context.Context, p profiles.Profile, h house) *tunnel {
@@ -147,7 +150,9 @@ func (t *tunnel) startForward(p profiles.Profile, name string) {
 			continue
 		}
 		ctx, cancel := context.WithCancel(t.ctx)
-		r := &running{spec: spec, Forward: t.newForward(spec), cancel: cancel, over: make(chan struct{})}
+		r := &running{spec: spec, Forward: t.newForward(spec), cancel: cancel, over: make(chan struct{}), settled: make(chan struct{})}
+		told := r.Changed
+		r.Changed = func(st forward.Status) { told(st); r.settle(st) }
 		r.prober = t.newProber(spec, r.Forward)
 		t.mu.Lock()
 		t.profile = p

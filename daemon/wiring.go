@@ -87,9 +87,9 @@ func (t *tunnel) newForward(spec profiles.Forward) *forward.Forward {
 	}
 	switch {
 	case spec.Kind == profiles.Dynamic:
-		f.Listen, f.DialTo = listenHere(spec), t.dialAnywhereThere(spec)
+		f.Listen, f.DialTo = t.listenHere(spec), t.dialAnywhereThere(spec)
 	case spec.Kind == profiles.Local:
-		f.Listen, f.Dial = listenHere(spec), t.dialThere(spec)
+		f.Listen, f.Dial = t.listenHere(spec), t.dialThere(spec)
 	case spec.Target.Network == profiles.Socks:
 		f.Listen, f.DialTo = t.listenThere(spec.Listen), dialAnywhereHere
 	default:
@@ -110,7 +110,7 @@ type (
 	dialToFunc = func(ctx context.Context, host string, port int, origin net.Addr) (net.Conn, error)
 )
 
-func listenHere(spec profiles.Forward) listenFunc {
+func (t *tunnel) listenHere(spec profiles.Forward) listenFunc {
 	here := spec.Listen
 	switch here.Network {
 	case profiles.Unix:
@@ -121,7 +121,9 @@ func listenHere(spec profiles.Forward) listenFunc {
 	case profiles.Pipe:
 		return func(context.Context) (net.Listener, error) { return forward.ListenPipe(here.Path) }
 	}
-	return func(ctx context.Context) (net.Listener, error) { return forward.ListenTCP(ctx, here.Host, here.Port) }
+	return func(ctx context.Context) (net.Listener, error) {
+		return forward.ListenTCPBy(ctx, t.house.listen, here.Host, here.Port)
+	}
 }
 
 func dialHere(here profiles.Address) dialFunc {
