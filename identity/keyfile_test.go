@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,6 +108,10 @@ func TestUnusableFiles(t *testing.T) {
 	if err := os.Chmod(wide, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	foreign := newKey(t, "", "-t", "ed25519")
+	if err := errors.Join(os.Chmod(foreign, 0o660), os.Chown(foreign, 1234, -1)); err != nil {
+		t.Logf("only root gives files away: %v", err) // then it is ours, and too wide
+	}
 	public := newKey(t, "", "-t", "ed25519") + ".pub"
 	for name, test := range map[string]struct {
 		path  string
@@ -119,6 +124,7 @@ func TestUnusableFiles(t *testing.T) {
 		"text":        {file("text", "hello"), fault.KeyUnreadable, []string{"not a private key"}},
 		"empty":       {file("empty", ""), fault.KeyUnreadable, []string{"not a private key"}},
 		"putty":       {file("key.ppk", "PuTTY-User-Key-File-3: ssh-ed25519\n"), fault.KeyUnreadable, []string{"PuTTY", "puttygen"}},
+		"foreign":     {foreign, fault.KeyPermissions, []string{"chmod "}},
 		"permissions": {wide, fault.KeyPermissions, []string{"chmod 600 " + wide}},
 		"public half": {public, fault.AgentUnavailable, []string{"ssh-add"}},
 	} {

@@ -150,8 +150,9 @@ func ReplaceFile(path string, old, text []byte) error {
 	return writeWhole(path, text, func(temp string) error { return keepAccess(path, temp) })
 }
 
-// CreateFile writes a file that is not there yet, whole or not at all, readable
-// by its owner alone, and the folder for it.
+// CreateFile writes a file that is not there yet, whole or not at all, and the
+// folder for it. It is readable by its owner alone; one that root writes, also by
+// the folder's group, which may be a service's.
 func CreateFile(path string, text []byte) error {
 	if _, err := os.Lstat(path); err == nil {
 		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
@@ -159,7 +160,7 @@ func CreateFile(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return writeWhole(path, text, func(string) error { return nil })
+	return writeWhole(path, text, shareAccess)
 }
 
 // writeWhole writes a hidden file, which is nobody's profile, prepares it and

@@ -3,8 +3,10 @@
 package profiles
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -26,4 +28,18 @@ func keepAccess(from, to string) error {
 		}
 	}
 	return os.Chmod(to, info.Mode().Perm())
+}
+
+// shareAccess lets the group of temp's folder read it, where root writes into a
+// folder that another group may read.
+func shareAccess(temp string) error {
+	info, err := os.Stat(filepath.Dir(temp))
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 || stat.Gid == 0 || info.Mode().Perm()&0o040 == 0 {
+		return nil
+	}
+	return errors.Join(os.Chown(temp, -1, int(stat.Gid)), os.Chmod(temp, 0o640))
 }

@@ -115,7 +115,7 @@ func (run *reading) misnamed() {
 // readDaemon takes daemon.toml, else its last good version, else the defaults.
 func (run *reading) readDaemon() {
 	run.set.daemonVersion = Current
-	text, err := readFile(filepath.Join(run.Dir, daemonFile))
+	text, err := run.readOwn(daemonFile)
 	switch missing := isMissing(err); {
 	case (err == nil || missing) && run.isUndone(daemonCopy, text):
 		run.present[daemonCopy] = true
@@ -172,7 +172,7 @@ func (run *reading) useDaemon(text []byte) []Problem {
 // readProfiles puts every profile of the folder into the set. It reports
 // whether the folder could be listed.
 func (run *reading) readProfiles() bool {
-	files, err := os.ReadDir(filepath.Join(run.Dir, profilesFolder))
+	files, err := run.list()
 	switch {
 	case isMissing(err) && run.hasCopies():
 		run.report(Problem{File: profilesFolder, Message: "the folder is missing; the last good versions stay", Hint: "put it back; an empty one stops every profile"})
@@ -196,6 +196,32 @@ func (run *reading) readProfiles() bool {
 	return true
 }
 
+// list returns what is in the profiles folder, in a system set only where nobody
+// else can put something there.
+func (run *reading) list() ([]fs.DirEntry, error) {
+	folder := filepath.Join(run.Dir, profilesFolder)
+	if run.Env.System {
+		for _, dir := range []string{run.Dir, folder} {
+			if err := checkAccess(dir); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return os.ReadDir(folder)
+}
+
+// readOwn reads a file of the configuration folder, in a system set only one that
+// nobody else can change.
+func (run *reading) readOwn(file string) ([]byte, error) {
+	path := filepath.Join(run.Dir, filepath.FromSlash(file))
+	if run.Env.System {
+		if err := checkAccess(path); err != nil {
+			return nil, err
+		}
+	}
+	return readFile(path)
+}
+
 // isLost reports whether the profiles folder is missing, although there were
 // profiles.
 func (run *reading) isLost() bool {
@@ -216,7 +242,7 @@ func (run *reading) find(base string) (entry, bool) {
 		return entry{}, false
 	}
 	run.present[name] = true
-	text, err := readFile(filepath.Join(run.Dir, profilesFolder, base))
+	text, err := run.readOwn(file)
 	if err != nil {
 		run.report(unreadable(file, err)...)
 		return run.recall(name)
@@ -289,6 +315,10 @@ func readFile(path string) ([]byte, error) {
 func unreadable(file string, err error) []Problem {
 	if err == nil {
 		return nil
+	}
+	var t *trouble
+	if errors.As(err, &t) {
+		return []Problem{{File: file, Message: t.message, Hint: t.hint}}
 	}
 	return []Problem{{File: file, Message: "cannot be read: " + reason(err)}}
 }

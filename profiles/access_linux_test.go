@@ -1,0 +1,94 @@
+package profiles_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tunneld/profiles"
+)
+
+const systemProfile = "server = { host = 'bastion.example.com', user = 'ana' }\n"
+
+// The machine's profiles are read only where nobody else can change them; an
+// account's own are its own affair.
+func TestSystemFilesOthersCanChange(t *testing.T) {
+	for _, c := range []struct {
+		name, path string
+		mode       os.FileMode
+		owner      int
+		hint       string
+	}{
+		{"file", "profiles/work.toml", 0o666, 0, "chmod go-w "},
+		{"group", "profiles/work.toml", 0o660, 0, "chmod go-w "},
+		{"owner", "profiles/work.toml", 0o600, 1234, "chown root "},
+		{"folder", "profiles", 0o777, 0, "chmod go-w "},
+		{"top", ".", 0o777, 0, "chmod go-w "},
+		{"settings", "daemon.toml", 0o622, 0, "chmod go-w "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.owner != 0 && os.Geteuid() != 0 {
+				t.Skip("only root gives files away")
+			}
+			l := folder(t, map[string]string{"profiles/work.toml": systemProfile, "daemon.toml": ""})
+			path := filepath.Join(l.Dir, c.path)
+			if err := os.Chmod(path, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			if c.owner != 0 {
+				if err := os.Chown(path, c.owner, -1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			load(t, l) // of a person
+			l = &profiles.Loader{Dir: l.Dir, Env: environment()}
+			l.Env.System = true
+			_, problems := l.Load()
+			if text := lines(problems); !strings.Contains(text, "others can change "+path) {
+				t.Errorf("problems:\n%s", text)
+			}
+			for _, p := range problems {
+				if !strings.HasPrefix(p.Hint, c.hint+path) {
+					t.Errorf("hint %q", p.Hint)
+				}
+			}
+		})
+	}
+}
+
+// A system set of good files has no problem.
+func TestSystemFiles(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/work.toml": systemProfile})
+	l.Env.System = true
+	if _, ok := load(t, l).Profile("work"); !ok {
+		t.Error("no profile")
+	}
+}
+
+// What root writes for a service, the service's group can read.
+func TestCreateFileSharesWithTheFoldersGroup(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root writes for others")
+	}
+	for mode, want := range map[os.FileMode]os.FileMode{0o750: 0o640, 0o700: 0o600} {
+		dir := t.TempDir()
+		if err := os.Chown(dir, 0, 1235); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "work.toml")
+		if err := profiles.CreateFile(path, []byte(smallest)); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("in a folder of mode %o: %o, want %o", mode, info.Mode().Perm(), want)
+		}
+	}
+}
