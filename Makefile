@@ -11,9 +11,10 @@ test: deps ## every test, against real servers, with the race detector
 bench: deps ## the benchmarks, without the race detector
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
 
-lint: ## format, vet and build for every system, staticcheck, tidy modules
+lint: ## format, vet and build for every system, staticcheck, tidy modules, systemd's units
 	scripts/lint
 	scripts/cross
+	scripts/units
 
 demo: ## a tunnel, its server and something behind it, all in one process
 	go run ./tunneld demo

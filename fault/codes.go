@@ -62,6 +62,7 @@ const (
 	DaemonNotRunning Code = "daemon_not_running"
 	DaemonRunning    Code = "daemon_running"
 	PermissionDenied Code = "permission_denied"
+	ServiceFailed    Code = "service_failed"
 )
 
 // Reaction is what a link does after a failure.
@@ -163,4 +164,5 @@ var table = []Entry{
 	{DaemonNotRunning, "local", Retry, "start it: tunneld run"},
 	{DaemonRunning, "local", Refuse, "a daemon already runs with this folder: stop it first"},
 	{PermissionDenied, "local", Refuse, "the account may not do this"},
+	{ServiceFailed, "local", Refuse, "the service manager refuses: tunneld service status, and the machine's log, say more"},
 }

@@ -18,6 +18,7 @@ import (
 type eventLog struct {
 	out   io.Writer
 	queue *logQueue
+	lines bool // out takes JSON alone, whatever log_format says
 
 	mu      sync.Mutex // guards what follows
 	handler slog.Handler
@@ -26,20 +27,24 @@ type eventLog struct {
 
 // newEventLog logs as daemon.toml's defaults say, until configure. Close ends it.
 func newEventLog(out io.Writer) *eventLog {
-	l := &eventLog{out: out, queue: newLogQueue(out)}
+	l := &eventLog{out: out}
+	if toJournal(out) {
+		l.out, l.lines = journalWriter{}, true
+	}
+	l.queue = newLogQueue(l.out)
 	l.configure("info", "auto")
 	return l
 }
 
 // configure sets log_level and log_format. "auto" is text on a terminal and
-// elsewhere too: a journal adds its own fields, and JSON is there on request.
+// elsewhere too; systemd's journal gets the fields.
 func (l *eventLog) configure(level, format string) {
 	options := &slog.HandlerOptions{Level: slogLevel(control.Level(level)), ReplaceAttr: rename}
 	if f, ok := l.out.(*os.File); ok && format == "auto" && term.IsTerminal(int(f.Fd())) {
 		options.ReplaceAttr = renameForTerminal
 	}
 	var handler slog.Handler = slog.NewTextHandler(l.queue, options)
-	if format == "json" {
+	if format == "json" || l.lines {
 		handler = slog.NewJSONHandler(l.queue, options)
 	}
 	l.mu.Lock()

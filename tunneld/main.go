@@ -106,6 +106,7 @@ func newRoot() *cobra.Command {
 		newX11(g), newLaunch(g), newDisplay(g),
 		newUnlock(g), newTrust(g), newSecret(g),
 		newInit(g), newAdd(g), newRemove(g), newEnable(g), newDisable(g), newEdit(g), newImport(g),
+		newService(g),
 		newDemo(), newCompletion(), newMan(), newVersion(),
 	)
 	return root

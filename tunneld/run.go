@@ -53,25 +53,30 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(ctx, stopSignals()...)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process the usual way
+	m := newServiceManager()
+	context.AfterFunc(ctx, m.stopping)
+	listen, settle := handOver(ctx, log.write)
 	s := &daemon.Supervisor{
 		Version: version(),
 		Loader:  loader,
 		Account: f.account(),
-		Noted:   log.write,
+		Noted:   func(e control.Event) { log.write(e); m.hear() },
 		Loaded: func(d profiles.Daemon) {
 			log.configure(d.LogLevel, d.LogFormat)
 			api.open()
 		},
+		Ready:  func() { settle(); m.ready() },
+		Pulse:  m.pulse(),
+		Alive:  m.alive,
+		Listen: listen,
 	}
-	ctx, stop := signal.NotifyContext(ctx, stopSignals()...)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process the usual way
-	hangups := make(chan os.Signal, 1)
-	if s := reloadSignals(); len(s) > 0 {
-		signal.Notify(hangups, s...)
-		defer signal.Stop(hangups)
-	}
-	go reloadOn(ctx, hangups, s)
+	hangups, forget := onReload()
+	defer forget()
+	go reloadOn(ctx, hangups, s, m)
+	go m.serveStatus(ctx, s.Status)
 	api.start(ctx, s)
 	defer api.stop() // when everything else is over
 	if err := s.Serve(ctx); !errors.Is(err, context.Canceled) {
@@ -90,14 +95,25 @@ func collectLessOften() {
 	}
 }
 
+// onReload returns the signals that ask for a reload, until forget.
+func onReload() (signals <-chan os.Signal, forget func()) {
+	c := make(chan os.Signal, 1)
+	if wanted := reloadSignals(); len(wanted) > 0 { // Notify without any means all
+		signal.Notify(c, wanted...)
+	}
+	return c, func() { signal.Stop(c) }
+}
+
 // reloadOn reads the profiles again at every signal, until ctx ends.
-func reloadOn(ctx context.Context, signals <-chan os.Signal, s *daemon.Supervisor) {
+func reloadOn(ctx context.Context, signals <-chan os.Signal, s *daemon.Supervisor, m *serviceManager) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-signals:
-			s.Reload(ctx, control.ReloadOptions{}) // what it did is told as events
+			m.reloading()
+			_, _ = s.Reload(ctx, control.ReloadOptions{}) // what it did is told as events
+			m.ready()
 		}
 	}
 }
