@@ -95,8 +95,15 @@ func (m *machine) end() {
 		said, _ := os.ReadFile(m.console)
 		m.t.Logf("the console:\n%s", said[max(0, len(said)-2000):])
 	}
-	_ = m.nspawn.Process.Kill() // its systemd ends with it
-	<-m.over
+	if leader := m.leader(); leader > 0 {
+		_ = unix.Kill(leader, unix.SIGKILL) // first: it would outlive nspawn
+	}
+	select {
+	case <-m.over:
+	case <-time.After(10 * time.Second):
+		_ = m.nspawn.Process.Kill()
+		<-m.over
+	}
 }
 
 // leader is the process id of the machine's systemd, 0 while there is none.
