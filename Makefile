@@ -1,12 +1,16 @@
 # What people do here. `.ci/run` does all of it, the way a machine does.
 
-.PHONY: build test bench lint demo deps
+.PHONY: build test test-system bench lint demo deps
 
 build: ## the program, as bin/tunneld
 	go build -trimpath -o bin/ ./tunneld
 
 test: deps ## every test, against real servers, with the race detector
 	go test -race -timeout 20m ./...
+
+test-system: ## installed as a service: whole machines run by systemd (Debian, as root)
+	scripts/deps system
+	go test -race -tags system -timeout 30m ./install
 
 bench: deps ## the benchmarks, without the race detector
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...

@@ -1,3 +1,5 @@
+//go:build system
+
 package install_test
 
 import (
@@ -37,7 +39,7 @@ type machine struct {
 func boot(t *testing.T) *machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root starts machines")
+		t.Fatal("only root starts machines")
 	}
 	tree := debian(t)
 	dir := t.TempDir()
@@ -257,7 +259,7 @@ func debian(t *testing.T) string {
 	cmd := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+packages, "bookworm", tree+".new")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("debootstrap: %v: run: make deps\n%s", err, out.Bytes()[max(0, out.Len()-2000):])
+		t.Fatalf("debootstrap: %v: run: scripts/deps system\n%s", err, out.Bytes()[max(0, out.Len()-2000):])
 	}
 	if err := os.Rename(tree+".new", tree); err != nil {
 		t.Fatal(err)

@@ -1,3 +1,5 @@
+//go:build system
+
 package install_test
 
 import (

@@ -30,7 +30,7 @@ func (journalWriter) Write(line []byte) (int, error) {
 	}
 	fields := map[string]string{"SYSLOG_IDENTIFIER": "tunneld"}
 	for name, value := range map[string]string{
-		"KIND": e.Kind, "PROFILE": e.Profile, "FORWARD": e.Forward, "STEP": string(e.Step),
+		"KIND": e.Kind, "PROFILE": e.Profile, "FORWARD": e.Forward, "APP": e.App, "STEP": string(e.Step),
 		"STATE": e.State, "CODE": string(e.Code), "DETAIL": e.Detail, "HINT": e.Hint,
 	} {
 		if value != "" {
