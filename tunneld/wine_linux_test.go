@@ -22,6 +22,9 @@ __declspec(dllexport) BOOL ProcessPrng(PBYTE p, SIZE_T n) { return SystemFunctio
 type wine struct {
 	exe    string
 	prefix string
+
+	mu    sync.Mutex // guards users, and lets nobody begin while Wine ends
+	users int
 }
 
 // windows returns the one wine of all tests, made at the first call.
@@ -55,9 +58,20 @@ func (w *wine) run(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// end ends what of Wine still runs in our prefix, its servers too.
+func (w *wine) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.users++
+}
+
+// end ends, after the last test, what of Wine still runs in our prefix, its
+// servers too.
 func (w *wine) end() {
-	_ = w.run("wineserver", "-k", "-w").Run() // it fails when nothing runs any more
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.users--; w.users == 0 {
+		_ = w.run("wineserver", "-k", "-w").Run() // it fails when nothing runs any more
+	}
 }
 
 // drive is a path of this machine as Windows sees it.
@@ -71,6 +85,7 @@ func onWindows(t testing.TB, profiles map[string]string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.begin()
 	t.Cleanup(w.end)
 	p := prepareDaemon(t, profiles)
 	p.command = func(args ...string) *exec.Cmd {
