@@ -28,25 +28,31 @@ func (s *Supervisor) Dial(ctx context.Context, profile, target string) (control.
 		v.leave()
 		return nil, v.explain(err)
 	}
-	return &visitor{conn, v}, nil
+	return conn, nil
 }
 
-func (v visit) dial(to profiles.Address) (conn net.Conn, err error) {
+func (v visit) dial(to profiles.Address) (*visitor, error) {
+	g, err := v.receive("a connection to " + to.String())
+	if err != nil {
+		return nil, err
+	}
+	var conn net.Conn
 	if to.Network == profiles.Unix {
-		conn, err = v.tunnel.link.DialUnix(v.ctx, to.Path, v.hold)
+		conn, err = v.tunnel.link.DialUnix(g.ctx, to.Path, v.hold)
 	} else {
-		conn, err = v.tunnel.link.Dial(v.ctx, to.Host, to.Port, nil, v.hold)
+		conn, err = v.tunnel.link.Dial(g.ctx, to.Host, to.Port, nil, v.hold)
 	}
-	if err != nil && v.ctx.Err() != nil {
-		err = context.Cause(v.ctx)
+	if err != nil {
+		return nil, g.refused(err)
 	}
-	return conn, err
+	g.opened(conn.Close)
+	return &visitor{conn, g}, nil
 }
 
 // visitor is a connection that ends its visit.
 type visitor struct {
 	net.Conn
-	visit visit
+	*guest
 }
 
 // Read says why a connection broke.
@@ -55,10 +61,10 @@ func (c *visitor) Read(p []byte) (int, error) {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errLinkLost
 		if why := c.visit.tunnel.link.Status().LastDown.Err; why != nil {
-			err = c.visit.explain(why)
+			err = why
 		}
 	}
-	return n, err
+	return n, c.explain(err)
 }
 
 var errLinkLost error = fault.New(fault.ClosedByServer, fault.Connect, "the connection to the server is lost")
@@ -74,6 +80,6 @@ func (c *visitor) CloseWrite() error {
 // Close ends the visit too.
 func (c *visitor) Close() error {
 	err := c.Conn.Close()
-	c.visit.leave()
+	c.close()
 	return err
 }

@@ -74,7 +74,7 @@ func (v visit) allowed() error {
 	if v.profile.Shell.Enabled {
 		return nil
 	}
-	return fault.New(fault.SessionDenied, fault.Session, "the profile forbids shells, commands and copies").
+	return fault.New(fault.SessionDenied, fault.Session, "the profile forbids shells, commands, copies and ssh-proxy").
 		WithHint("set shell.enabled = true in %s", v.profile.Name)
 }
 

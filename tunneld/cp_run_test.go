@@ -283,7 +283,7 @@ func TestCpIsNoted(t *testing.T) {
 		t.Error("the log says what was copied")
 	}
 	out, errs, status := p.tunneld("", "cp", dir+"/a", "closed:"+dir+"/c")
-	wants(t, "closed", out, errs, status, 1, "the profile forbids shells, commands and copies", "hint: set shell.enabled = true")
+	wants(t, "closed", out, errs, status, 1, "the profile forbids shells, commands, copies and ssh-proxy", "hint: set shell.enabled = true")
 	out, errs, status = p.tunneld("", "down", "work")
 	wants(t, "down", out, errs, status, 0)
 	out, errs, status = p.tunneld("", "cp", dir+"/a", "work:"+dir+"/c")
