@@ -3,7 +3,6 @@ package shell_test
 import (
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,24 +41,6 @@ func TestExitSignals(t *testing.T) {
 	}
 	if got := run(t, l, "kill -STKFLT $$", ""); got.exit.Signal == "" || got.exit.Code() != 255 {
 		t.Errorf("a signal without a name: %+v", got)
-	}
-}
-
-func TestSignalOpenSSH(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("sshd sends no signals to processes of root")
-	}
-	l, _ := openssh(t)
-	s := start(t, l, shell.Spec{Command: "trap 'echo stopped; exit 7' TERM; echo ready; while :; do sleep 0.05; done"})
-	line := make([]byte, len("ready\n"))
-	if _, err := io.ReadFull(s.Stdout, line); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Signal(ssh.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if got := finish(t, s, strings.NewReader("")); got.stdout != "stopped\n" || got.exit.Status != 7 || got.err != nil {
-		t.Errorf("%+v", got)
 	}
 }
 

@@ -25,7 +25,7 @@ type SSHD struct {
 	Addr string // host:port
 	Host string
 	Port int
-	User string // the account that runs the test; sshd lets no other in
+	User string // the account that runs the test, or that of StartAccountSSHD; sshd lets no other in
 
 	ClientKey      string          // path of the private key that it accepts
 	AuthorizedKeys string          // path of the file with its public half
@@ -35,8 +35,9 @@ type SSHD struct {
 	t      testing.TB
 	dir    string
 	extra  []string
-	cmd    *exec.Cmd     // nil while stopped
-	exited chan struct{} // closed when cmd is over
+	adapt  func(*exec.Cmd) // changes how sshd is run; nil means not at all
+	cmd    *exec.Cmd       // nil while stopped
+	exited chan struct{}   // closed when cmd is over
 }
 
 // StartSSHD starts a server and waits until it listens. The lines of extra
@@ -48,28 +49,41 @@ func StartSSHD(t testing.TB, extra ...string) *SSHD {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &SSHD{Host: "127.0.0.1", User: me.Username, t: t, dir: t.TempDir(), extra: extra}
+	d := newSSHD(t, me.Username, extra)
+	d.begin()
+	return d
+}
+
+// newSSHD makes the keys of a server.
+func newSSHD(t testing.TB, account string, extra []string) *SSHD {
+	t.Helper()
+	d := &SSHD{Host: "127.0.0.1", User: account, t: t, dir: t.TempDir(), extra: extra}
 	d.ClientKey = d.path("client_key")
 	d.AuthorizedKeys = d.path("authorized_keys")
 	d.KnownHosts = d.path("known_hosts")
 	key := writeKey(t, d.ClientKey, newEd25519(t))
 	writeFile(t, d.AuthorizedKeys, ssh.MarshalAuthorizedKey(key))
 	d.makeHostKeys()
-	t.Cleanup(d.end)
+	return d
+}
+
+// begin starts a new server on a port that is free.
+func (d *SSHD) begin() {
+	d.t.Helper()
+	d.t.Cleanup(d.end)
 	deadline := time.Now().Add(startTimeout)
 	for {
-		d.Port = freePort(t)
+		d.Port = freePort(d.t)
 		d.Addr = net.JoinHostPort(d.Host, strconv.Itoa(d.Port))
 		err := d.start()
 		if err == nil {
 			break
 		}
 		if !isPortTaken(err) || time.Now().After(deadline) {
-			t.Fatal(err)
+			d.t.Fatal(err)
 		}
 	}
 	d.WriteKnownHosts()
-	return d
 }
 
 // Start runs the server again after Stop, with the same port and keys.
@@ -141,6 +155,9 @@ func (d *SSHD) start() error {
 	cmd := exec.Command(program, "-D", "-e", "-f", d.path("sshd_config"))
 	cmd.Stderr = log
 	cmd.SysProcAttr = endWithParent()
+	if d.adapt != nil {
+		d.adapt(cmd)
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
