@@ -37,7 +37,7 @@ func (s *server) pipe(w *response, r *http.Request, open func(ctx context.Contex
 	defer release()
 	saying, stop := lingering(ctx)
 	defer stop()
-	w.cause = relay(newSocketPipe(saying, ws), far)
+	w.cause = relay(newSocketPipe(saying, ws, "the client"), far)
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (c *Client) pipe(ctx context.Context, path string) (Pipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSocketPipe(ctx, ws), nil
+	return newSocketPipe(ctx, ws, "the daemon at "+c.path), nil
 }
 
 // socketPipe is a Pipe on a WebSocket: binary messages are bytes, an empty one
@@ -95,6 +95,7 @@ func (c *Client) pipe(ctx context.Context, path string) (Pipe, error) {
 type socketPipe struct {
 	ctx     context.Context
 	ws      *websocket.Conn
+	peer    string    // what the other side is called
 	message io.Reader // that is being read, or nil
 	empty   bool      // nothing of it came so far
 	over    error     // why nothing more is read
@@ -102,9 +103,9 @@ type socketPipe struct {
 	wrote, read atomic.Bool // a direction is ended
 }
 
-func newSocketPipe(ctx context.Context, ws *websocket.Conn) *socketPipe {
+func newSocketPipe(ctx context.Context, ws *websocket.Conn, peer string) *socketPipe {
 	ws.SetReadLimit(FrameLimit)
-	return &socketPipe{ctx: ctx, ws: ws}
+	return &socketPipe{ctx: ctx, ws: ws, peer: peer}
 }
 
 // Read implements Pipe.
@@ -136,8 +137,10 @@ func (p *socketPipe) next() (io.Reader, error) {
 	switch {
 	case p.ctx.Err() != nil:
 		return nil, context.Cause(p.ctx)
+	case errors.Is(err, io.EOF): // which means another end here
+		return nil, fmt.Errorf("%s is gone: %w", p.peer, io.ErrUnexpectedEOF)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err) // not its io.EOF, which means another
+		return nil, fmt.Errorf("%s: %w", p.peer, err)
 	case kind == websocket.MessageBinary:
 		p.empty = true
 		return r, nil

@@ -35,6 +35,8 @@ func (c *Client) Session(ctx context.Context, profile string, r SessionRequest, 
 	switch {
 	case ctx.Err() != nil:
 		return SessionExit{}, context.Cause(ctx)
+	case errors.Is(err, io.EOF):
+		return SessionExit{}, fmt.Errorf("the daemon at %s is gone: %w", c.path, io.ErrUnexpectedEOF)
 	case err != nil:
 		return SessionExit{}, fmt.Errorf("the daemon at %s ended the session: %w", c.path, err)
 	case o.Error != nil:

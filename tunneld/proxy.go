@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"io"
 	"os"
 
@@ -36,7 +36,7 @@ func proxy(ctx context.Context, b backend, profile, target string) error {
 	}
 	go proxyInput(pipe) // nothing ends a read of standard input
 	_, err = io.Copy(os.Stdout, pipe)
-	return errors.Join(err, pipe.Close())
+	return cmp.Or(err, pipe.Close())
 }
 
 func proxyInput(pipe control.Pipe) {
