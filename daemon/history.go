@@ -38,7 +38,7 @@ type history struct {
 func newHistory(dir string, note func(control.Event)) *history {
 	return &history{
 		ring:  ring{limit: memoryBytes},
-		files: eventFiles{dir: dir, limit: diskBytes / 2},
+		files: newEventFiles(dir, diskBytes/2),
 		note:  note, retry: diskRetry,
 		over: make(chan struct{}),
 	}
@@ -144,7 +144,7 @@ func (h *history) await(ctx context.Context, next <-chan struct{}) {
 // without another try where the disk fails.
 func (h *history) Serve(ctx context.Context) error {
 	defer close(h.over)
-	defer h.files.close()
+	defer h.files.Close()
 	for {
 		e, missed, wait := h.ring.next(h.written)
 		if missed > 0 {

@@ -34,7 +34,7 @@ func keep(t *testing.T, dir string, limit int64) *keeper {
 		k.told.add(e)
 		k.history.add(e)
 	})
-	k.files.limit, k.retry = limit, 5*time.Millisecond
+	k.files.Limit, k.retry = limit, 5*time.Millisecond
 	if err := k.recall(); err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +114,8 @@ func TestHistoryOverRestarts(t *testing.T) {
 func TestHistoryIsRotated(t *testing.T) {
 	const limit = 4 << 10
 	dir := t.TempDir()
-	f := eventFiles{dir: dir, limit: limit}
-	defer f.close()
+	f := newEventFiles(dir, limit)
+	defer f.Close()
 	for n := range 1000 {
 		e := info(n)
 		e.Detail = strings.Repeat("x", n%500)
@@ -149,8 +149,8 @@ func TestHistoryIsRotated(t *testing.T) {
 // Whoever reads slowly, while the files move on, misses nothing of what was there
 // when it began.
 func TestHistoryIsRotatedUnderAReader(t *testing.T) {
-	f := eventFiles{dir: t.TempDir(), limit: 4 << 10}
-	defer f.close()
+	f := newEventFiles(t.TempDir(), 4<<10)
+	defer f.Close()
 	write := func(n int) {
 		if err := f.write(info(n)); err != nil {
 			t.Fatal(err)
@@ -159,7 +159,7 @@ func TestHistoryIsRotatedUnderAReader(t *testing.T) {
 	for n := range 100 {
 		write(n)
 	}
-	before := kept(t, f.dir)
+	before := kept(t, filepath.Dir(f.Path))
 	var got []string
 	next := 100
 	if err := f.readTail(math.MaxInt64, func(e control.Event) bool {
