@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/windows"
 
 	"tunneld/fault"
+	"tunneld/internal/access"
 )
 
 // pipeUse is what a member of the group may do with the pipe: read and write,
@@ -19,11 +20,11 @@ const pipeUse = 0x12019b
 // listen makes the first instance of a pipe, so nobody else's can stand in its
 // place; go-winio asks for that, and rejects clients of other machines.
 func listen(path string, o ListenOptions) (net.Listener, error) {
-	access, err := pipeAccess(o.Group)
+	list, err := pipeAccess(o.Group)
 	if err != nil {
 		return nil, err
 	}
-	l, err := winio.ListenPipe(path, &winio.PipeConfig{SecurityDescriptor: access})
+	l, err := winio.ListenPipe(path, &winio.PipeConfig{SecurityDescriptor: list})
 	for _, taken := range []error{windows.ERROR_ACCESS_DENIED, windows.ERROR_PIPE_BUSY, windows.ERROR_ALREADY_EXISTS} {
 		if errors.Is(err, taken) {
 			return nil, fault.New(fault.DaemonRunning, "", "another process serves %s already", path).
@@ -33,18 +34,19 @@ func listen(path string, o ListenOptions) (net.Listener, error) {
 	return l, err
 }
 
-// pipeAccess is the pipe's owner and who may use it, in SDDL.
+// pipeAccess is the pipe's owner and who may use it, in SDDL. The machine's
+// service owns it by its own SID, so that clients know it whatever its account.
 func pipeAccess(group string) (string, error) {
-	me, err := windows.GetCurrentProcessToken().GetTokenUser()
+	me, err := access.Me()
 	if err != nil {
 		return "", err
 	}
-	access := fmt.Sprintf("O:%[1]sD:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;%[1]s)", me.User.Sid)
+	list := fmt.Sprintf("O:%[1]sD:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;%[1]s)", me)
 	if group == "" {
-		return access, nil
+		return list, nil
 	}
 	if sid, _, _, err := windows.LookupSID("", group); err == nil {
-		access += fmt.Sprintf("(A;;%#x;;;%s)", pipeUse, sid)
+		list += fmt.Sprintf("(A;;%#x;;;%s)", pipeUse, sid)
 	}
-	return access, nil
+	return list, nil
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 
 	"tunneld/fault"
+	"tunneld/internal/access"
 )
 
 // peerOf asks who opened a pipe.
@@ -45,9 +46,9 @@ func processUser(pid uint32) (string, error) {
 	return user.User.Sid.String(), nil
 }
 
-// checkServer accepts a pipe of the system, of the administrators and of this
-// account. What a client sends may be secret, and any account may make a pipe
-// of any name that is free.
+// checkServer accepts a pipe of the system, of the administrators, of the service
+// and of this account. What a client sends may be secret, and any account may
+// make a pipe of any name that is free.
 func checkServer(c net.Conn, path string) error {
 	pipe, err := pipeHandle(c)
 	if err != nil {
@@ -61,12 +62,8 @@ func checkServer(c net.Conn, path string) error {
 	if err != nil {
 		return err
 	}
-	me, err := windows.GetCurrentProcessToken().GetTokenUser()
-	if err != nil {
+	if trusted, err := access.IsTrusted(owner); err != nil || trusted {
 		return err
-	}
-	if owner.Equals(me.User.Sid) || owner.IsWellKnown(windows.WinLocalSystemSid) || owner.IsWellKnown(windows.WinBuiltinAdministratorsSid) {
-		return nil
 	}
 	return fault.New(fault.PermissionDenied, "", "%s belongs to %s, who is neither the system nor you", path, owner).
 		WithHint("do not trust it; name the daemon's own pipe with --socket")
