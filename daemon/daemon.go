@@ -53,6 +53,9 @@ type Supervisor struct {
 	// one that is stuck can be told from outside.
 	Pulse <-chan time.Time
 	Alive func()
+	// Woken, if not nil, tells that the machine woke from sleep, where a service
+	// manager hears of it.
+	Woken <-chan struct{}
 	// Listen, if not nil, opens the listening TCP sockets of this machine.
 	Listen forward.ListenFunc
 

@@ -19,7 +19,7 @@ const probeTime = 5 * time.Second
 // word, until ctx ends; over is closed then.
 func (s *Supervisor) watchMachine(ctx context.Context) (over <-chan struct{}) {
 	done := make(chan struct{})
-	go s.serveTrigger(ctx, &trigger.Watcher{Happened: s.machineChanged, Trouble: s.tellUnseen}, done)
+	go s.serveTrigger(ctx, &trigger.Watcher{Happened: s.machineChanged, Trouble: s.tellUnseen, Woken: s.Woken}, done)
 	return done
 }
 

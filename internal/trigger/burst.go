@@ -32,9 +32,9 @@ func (b *burst) serve(ctx context.Context) error {
 				b.wake(slept)
 			}
 		case <-b.woken:
-			if slept := b.look(); slept > 0 || !b.sleep.isKnown() {
-				b.wake(slept)
-			}
+			b.hearOfWake()
+		case <-b.watcher.Woken:
+			b.hearOfWake()
 		case <-b.stirred:
 			b.goOn()
 		case <-b.over:
@@ -47,6 +47,13 @@ func (b *burst) serve(ctx context.Context) error {
 
 func (b *burst) look() time.Duration {
 	return b.sleep.look(b.watcher.now(), b.watcher.awake())
+}
+
+// hearOfWake counts a wake that somebody tells, unless it is known.
+func (b *burst) hearOfWake() {
+	if slept := b.look(); slept > 0 || !b.sleep.isKnown() {
+		b.wake(slept)
+	}
 }
 
 func (b *burst) wake(slept time.Duration) {

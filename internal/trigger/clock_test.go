@@ -145,6 +145,25 @@ func TestClocksTellOfSleep(t *testing.T) {
 	}
 }
 
+// Who runs the watcher may hear of a wake, too; what the clocks told is known.
+func TestAnotherTellsOfWake(t *testing.T) {
+	sshtest.Leaks(t)
+	c, woken := newClock(), make(chan struct{})
+	events := serve(t, &Watcher{Now: c.Now, Awake: c.Awake, After: c.After, Bus: "unix:path=/nowhere", Woken: woken})
+	second := func() { c.pass(time.Second) }
+	c.looked(t)
+	woken <- struct{}{}
+	if e := next(t, events, second); !e.Woke || e.Slept != 0 {
+		t.Errorf("%+v, want a wake without a time", e)
+	}
+	woken <- struct{}{}
+	c.set(time.Hour)
+	woken <- struct{}{}
+	if e := next(t, events, second); !e.Woke || e.Slept.Round(time.Minute) != time.Hour {
+		t.Errorf("%+v, want a wake after an hour", e)
+	}
+}
+
 func TestSleepIsTheDifferenceOfTheClocks(t *testing.T) {
 	c := newClock()
 	for _, test := range []struct{ wall, awake, want time.Duration }{

@@ -57,6 +57,8 @@ type Watcher struct {
 	Happened func(Event)
 	// Trouble, if not nil, hears once why the network cannot be looked at.
 	Trouble func(error)
+	// Woken, if not nil, is another who says that the machine woke.
+	Woken <-chan struct{}
 	// Now is the wall clock, Awake one that stands still while the machine
 	// sleeps; nil means the real ones. After is their timer.
 	Now   func() time.Time
