@@ -13,10 +13,11 @@ import (
 	"github.com/kardianos/service"
 
 	"tunneld/fault"
+	"tunneld/internal/access"
 )
 
 // Name is the service's name, its account's and its group's.
-const Name = "tunneld"
+const Name = access.ServiceName
 
 // Service is tunneld as a service. Its fields are set before the first call.
 type Service struct {
@@ -25,6 +26,11 @@ type Service struct {
 	// User makes it the service of the calling account, else of the machine:
 	// that takes root or an administrator.
 	User bool
+	// Account is the account that a service of Windows runs as; "" means its own,
+	// NT SERVICE\tunneld. Other systems have one for it.
+	Account string
+	// Folder is the machine's configuration folder, which Windows' Install makes.
+	Folder string
 	// Told, if not nil, hears of each change, in words with the path.
 	Told func(what string)
 }
@@ -39,13 +45,13 @@ type State struct {
 
 // Start starts the service and returns when it is ready, as far as the manager
 // knows. A service that runs stays as it is.
-func (s Service) Start() error { return s.control("start", service.Service.Start) }
+func (s Service) Start() error { return s.control("start", start) }
 
 // Stop stops the service and returns when it is over.
-func (s Service) Stop() error { return s.control("stop", service.Service.Stop) }
+func (s Service) Stop() error { return s.control("stop", stop) }
 
 // Restart stops the service, if it runs, and starts it.
-func (s Service) Restart() error { return s.control("restart", service.Service.Restart) }
+func (s Service) Restart() error { return s.control("restart", restart) }
 
 // control does one thing with a service that is installed.
 func (s Service) control(verb string, act func(service.Service) error) error {

@@ -1,0 +1,119 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/kardianos/service"
+	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/svc"
+	"golang.org/x/sys/windows/svc/mgr"
+
+	"tunneld/fault"
+)
+
+// Windows only takes a request to start or stop. How long its end may take, and
+// how often it is looked for.
+const (
+	controlTime = 30 * time.Second
+	look        = 100 * time.Millisecond
+)
+
+func start(m service.Service) error {
+	if err := m.Start(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
+		return err
+	}
+	return await(svc.Running)
+}
+
+// stop does not use kardianos' Stop, which waits for ever.
+func stop(service.Service) error {
+	err := withService(windows.SERVICE_STOP|windows.SERVICE_QUERY_STATUS, func(m *mgr.Service) error {
+		_, err := m.Control(svc.Stop)
+		return err
+	})
+	if err != nil && !errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) {
+		return err
+	}
+	return await(svc.Stopped)
+}
+
+func restart(m service.Service) error { return errors.Join(stop(m), start(m)) }
+
+// await waits until the service is in a state. One that stops when it should run
+// has an exit code.
+func await(want svc.State) error {
+	return withService(windows.SERVICE_QUERY_STATUS, func(m *mgr.Service) error {
+		deadline := time.Now().Add(controlTime)
+		for {
+			is, err := m.Query()
+			switch {
+			case err != nil || is.State == want:
+				return err
+			case want == svc.Running && is.State == svc.Stopped:
+				return fmt.Errorf("it ended at once, with exit code %d", max(is.Win32ExitCode, is.ServiceSpecificExitCode))
+			case time.Now().After(deadline):
+				return fmt.Errorf("it takes longer than %v", controlTime)
+			}
+			time.Sleep(look)
+		}
+	})
+}
+
+// withService opens the service for what rights allow, which for a question is
+// every account's.
+func withService(rights uint32, do func(*mgr.Service) error) error {
+	manager, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT)
+	if err != nil {
+		return err
+	}
+	defer windows.CloseServiceHandle(manager)
+	name, err := windows.UTF16PtrFromString(Name)
+	if err != nil {
+		return err
+	}
+	handle, err := windows.OpenService(manager, name, rights)
+	if err != nil {
+		return err
+	}
+	defer windows.CloseServiceHandle(handle)
+	return do(&mgr.Service{Name: Name, Handle: handle})
+}
+
+// Status returns what Windows says of the service. Any account may ask.
+func (s Service) Status() (State, error) {
+	if err := s.mayHaveUser(); err != nil {
+		return State{}, err
+	}
+	state := State{Installed: true}
+	err := withService(windows.SERVICE_QUERY_STATUS|windows.SERVICE_QUERY_CONFIG, func(m *mgr.Service) error {
+		is, err := m.Query()
+		if err != nil {
+			return err
+		}
+		state.Running = is.State == svc.Running
+		return state.configured(m)
+	})
+	switch {
+	case errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST):
+		return State{}, nil
+	case err != nil:
+		return State{}, fault.New(fault.ServiceFailed, "", "ask for the service: %w", err)
+	}
+	return state, nil
+}
+
+// configured fills in what the service is set to.
+func (s *State) configured(m *mgr.Service) error {
+	buffer := make([]uint64, 1<<10) // 8 KiB, the most that QueryServiceConfig takes, aligned
+	config := (*windows.QUERY_SERVICE_CONFIG)(unsafe.Pointer(&buffer[0]))
+	var needed uint32
+	if err := windows.QueryServiceConfig(m.Handle, config, uint32(8*len(buffer)), &needed); err != nil {
+		return err
+	}
+	s.Enabled = config.StartType == mgr.StartAutomatic
+	s.Detail = "as " + windows.UTF16PtrToString(config.ServiceStartName)
+	return nil
+}
