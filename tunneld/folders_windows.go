@@ -18,8 +18,14 @@ func accountID() string {
 	return me.User.Sid.String()
 }
 
+// systemFolders asks Windows, not the environment: who calls with another one
+// must not lead a service or an administrator elsewhere.
 func systemFolders() folders {
-	base := filepath.Join(os.Getenv("ProgramData"), "tunneld")
+	data, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, windows.KF_FLAG_DEFAULT)
+	if err != nil {
+		data = os.Getenv("ProgramData")
+	}
+	base := filepath.Join(data, "tunneld")
 	return folders{config: base, state: filepath.Join(base, "state"), system: true}
 }
 

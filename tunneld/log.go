@@ -27,10 +27,16 @@ type eventLog struct {
 
 // newEventLog logs as daemon.toml's defaults say, until configure. Close ends it.
 func newEventLog(out io.Writer) *eventLog {
-	l := &eventLog{out: out}
 	if toJournal(out) {
-		l.out, l.lines = journalWriter{}, true
+		return newFieldLog(journalWriter{})
 	}
+	return startEventLog(&eventLog{out: out})
+}
+
+// newFieldLog logs JSON alone: out makes what it needs of the fields.
+func newFieldLog(out io.Writer) *eventLog { return startEventLog(&eventLog{out: out, lines: true}) }
+
+func startEventLog(l *eventLog) *eventLog {
 	l.queue = newLogQueue(l.out)
 	l.configure("info", "auto")
 	return l

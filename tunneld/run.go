@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -28,16 +29,40 @@ func newRun(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			socket, err := g.socketFor(f)
-			if err != nil {
-				return err
-			}
-			return runDaemon(c.Context(), f, socket)
+			return g.runHosted(c.Context(), f)
 		},
 	}
 }
 
-func runDaemon(ctx context.Context, f folders, socket string) error {
+// host is what a daemon is run by: a terminal, systemd or Windows.
+type host struct {
+	log   io.Writer           // where the log goes
+	noted func(control.Event) // if not nil, hears all that the log does, in its order
+	// begins, if not nil, hears after each load that profiles are about to run: the
+	// first time, nothing is dialled yet.
+	begins func(*daemon.Supervisor)
+	reload <-chan os.Signal // asks for a reload
+	woken  <-chan struct{}  // if not nil, tells that the machine woke
+}
+
+func (h host) hear(e control.Event) {
+	if h.noted != nil {
+		h.noted(e)
+	}
+}
+
+func (h host) begin(s *daemon.Supervisor) {
+	if h.begins != nil {
+		h.begins(s)
+	}
+}
+
+// runDaemon runs the daemon of f until ctx or a signal ends it.
+func (g *globals) runDaemon(ctx context.Context, f folders, h host) error {
+	socket, err := g.socketFor(f)
+	if err != nil {
+		return err
+	}
 	loader, err := f.loader()
 	if err != nil {
 		return err
@@ -47,7 +72,7 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 		return fmt.Errorf("forbid core dumps: %w", err)
 	}
 	collectLessOften()
-	log := newEventLog(os.Stderr)
+	log := newEventLog(h.log)
 	defer log.close()
 	api, err := listenAPI(f, socket)
 	if err != nil {
@@ -63,19 +88,19 @@ func runDaemon(ctx context.Context, f folders, socket string) error {
 		Version: version(),
 		Loader:  loader,
 		Account: f.account(),
-		Noted:   func(e control.Event) { log.write(e); m.hear() },
-		Loaded: func(d profiles.Daemon) {
-			log.configure(d.LogLevel, d.LogFormat)
-			api.open()
-		},
-		Ready:  func() { settle(); m.ready() },
-		Pulse:  m.pulse(),
-		Alive:  m.alive,
-		Listen: listen,
+		Ready:   func() { settle(); m.ready() },
+		Pulse:   m.pulse(),
+		Alive:   m.alive,
+		Listen:  listen,
+		Woken:   h.woken,
 	}
-	hangups, forget := onReload()
-	defer forget()
-	go reloadOn(ctx, hangups, s, m)
+	s.Noted = func(e control.Event) { log.write(e); m.hear(); h.hear(e) }
+	s.Loaded = func(d profiles.Daemon) {
+		log.configure(d.LogLevel, d.LogFormat)
+		api.open()
+		h.begin(s)
+	}
+	go reloadOn(ctx, h.reload, s, m)
 	go m.serveStatus(ctx, s.Status)
 	api.start(ctx, s)
 	defer api.stop() // when everything else is over
@@ -95,13 +120,15 @@ func collectLessOften() {
 	}
 }
 
-// onReload returns the signals that ask for a reload, until forget.
-func onReload() (signals <-chan os.Signal, forget func()) {
-	c := make(chan os.Signal, 1)
+// runOnTerminal runs the daemon of f where signals end it and ask for a reload,
+// also by systemd.
+func (g *globals) runOnTerminal(ctx context.Context, f folders) error {
+	hangups := make(chan os.Signal, 1)
 	if wanted := reloadSignals(); len(wanted) > 0 { // Notify without any means all
-		signal.Notify(c, wanted...)
+		signal.Notify(hangups, wanted...)
+		defer signal.Stop(hangups)
 	}
-	return c, func() { signal.Stop(c) }
+	return g.runDaemon(ctx, f, host{log: os.Stderr, reload: hangups})
 }
 
 // reloadOn reads the profiles again at every signal, until ctx ends.

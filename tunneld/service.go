@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -15,19 +16,32 @@ func newService(g *globals) *cobra.Command {
 		Use:   "service",
 		Short: "Have the system run tunneld, from boot on",
 		Long: "Install tunneld as a service of the machine, which starts at boot and uses the machine's profiles; or, with --user, as a service of this account.\n" +
-			"It is systemd's on Linux. Profiles, keys and state are left alone.",
+			"It is systemd's on Linux, and Windows' own. Profiles, keys and state are left alone.",
 		Example: "  sudo tunneld service install\n  sudo tunneld service start\n  tunneld service status",
 		Args:    usage(cobra.NoArgs),
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
-		g.newServiceVerb("install", "Install the service, and have it start by itself", install.Service.Install),
+		newServiceInstall(g),
 		g.newServiceVerb("uninstall", "Stop the service and take it away; profiles stay", install.Service.Uninstall),
 		g.newServiceVerb("start", "Start the service", install.Service.Start),
 		g.newServiceVerb("stop", "Stop the service", install.Service.Stop),
 		g.newServiceVerb("restart", "Restart the service", install.Service.Restart),
 		newServiceStatus(g),
 	)
+	return c
+}
+
+// newServiceInstall is a verb with a flag of its own on Windows.
+func newServiceInstall(g *globals) *cobra.Command {
+	var account string
+	c := g.newServiceVerb("install", "Install the service, and have it start by itself", func(s install.Service) error {
+		s.Account = account
+		return s.Install()
+	})
+	if runtime.GOOS == "windows" {
+		c.Flags().StringVar(&account, "account", "", "the service runs as this `account` instead of its own, NT SERVICE\\tunneld; LocalSystem may do everything")
+	}
 	return c
 }
 
@@ -79,7 +93,7 @@ func newServiceStatus(g *globals) *cobra.Command {
 // account's.
 func (g *globals) service() (install.Service, error) {
 	program, err := os.Executable()
-	return install.Service{Program: program, User: g.user}, err
+	return install.Service{Program: program, User: g.user, Folder: systemFolders().config}, err
 }
 
 // serviceLine tells a service's state.

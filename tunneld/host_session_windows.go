@@ -1,0 +1,8 @@
+//go:build !wine
+
+package main
+
+import "golang.org/x/sys/windows/svc"
+
+// isService reports whether Windows' service manager started this process.
+func isService() (bool, error) { return svc.IsWindowsService() }
