@@ -99,16 +99,6 @@ target = %q
 `, d.Host, d.Port, d.User, d.ClientKey, d.KnownHosts, listen, target, target)
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func ping(t *testing.T, addr string) {
 	t.Helper()
 	if err := tryPing(addr); err != nil {
@@ -141,7 +131,7 @@ func (s *Supervisor) profile(name string) control.Profile {
 func TestTenKillsLeakNothing(t *testing.T) {
 	sshtest.Leaks(t)
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	local := freeAddr(t)
+	local := sshtest.FreeAddr(t)
 	s, _ := supervise(t, map[string]string{"work": profileFor(d, local, echo.Addr)})
 	sshtest.Eventually(t, patience, "up", func() bool { return s.profile("work").State == "up" })
 	ping(t, local)
@@ -165,7 +155,7 @@ func TestTenKillsLeakNothing(t *testing.T) {
 func TestPanicStaysInItsProfile(t *testing.T) {
 	sshtest.Leaks(t)
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	local, told := freeAddr(t), &events{}
+	local, told := sshtest.FreeAddr(t), &events{}
 	j := &journal{tell: told.add}
 	ctx, cancel := context.WithCancel(context.Background())
 	loader := &profiles.Loader{Dir: t.TempDir(), Env: profiles.Environment{User: "ana"}}

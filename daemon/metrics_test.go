@@ -94,7 +94,7 @@ func (s *Supervisor) save(t *testing.T, name, text string) {
 func TestCountersGoOn(t *testing.T) {
 	sshtest.Leaks(t)
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	local := freeAddr(t)
+	local := sshtest.FreeAddr(t)
 	text := profileFor(d, local, echo.Addr)
 	s, _ := supervise(t, map[string]string{"work": text, "other": "enabled = false\n" + text})
 	up := series{`tunneld_link_up{profile="work"}`: 1, `tunneld_forward_up{forward="db",profile="work"}`: 1, `tunneld_forward_up{forward="hook",profile="work"}`: 1}
@@ -147,9 +147,9 @@ func TestCountersGoOn(t *testing.T) {
 func TestEveryMetric(t *testing.T) {
 	sshtest.Leaks(t)
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	local := freeAddr(t)
+	local := sshtest.FreeAddr(t)
 	text := strings.Replace(profileFor(d, local, echo.Addr), `name = "db"`, "name = \"db\"\nhold = \"60s\"", 1)
-	s, _ := supervise(t, map[string]string{"work": text, "refusing": profileFor(d, freeAddr(t), "127.0.0.1:1"), "bad": "tagret = 1\n"})
+	s, _ := supervise(t, map[string]string{"work": text, "refusing": profileFor(d, sshtest.FreeAddr(t), "127.0.0.1:1"), "bad": "tagret = 1\n"})
 	s.want(t, "up", series{`tunneld_link_state{profile="work",state="up"}`: 1, `tunneld_profile_problems{}`: 2, `tunneld_config_last_reload_success{}`: 0})
 	if n := d.KillConnections(); n == 0 {
 		t.Fatal("nothing to kill")

@@ -216,7 +216,7 @@ func TestSessionOfLostConnection(t *testing.T) {
 // latter.
 func TestSessionBringsTheLinkUp(t *testing.T) {
 	text, _ := sessionProfile(t)
-	listen := freeAddr(t)
+	listen := sshtest.FreeAddr(t)
 	s, _ := supervise(t, map[string]string{
 		"demand": "start = 'on-demand'\n" + text,
 		"manual": "start = 'manual'\n" + text + fmt.Sprintf("[[forward.local]]\nlisten = %q\ntarget = 1\n", listen),

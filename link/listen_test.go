@@ -135,7 +135,7 @@ func TestLatePortIsGivenBack(t *testing.T) {
 	close(given)
 	ctx, cancel = context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	next, err := l.Listen(ctx, "127.0.0.1", freePort(t)) // answered after the one before
+	next, err := l.Listen(ctx, "127.0.0.1", sshtest.FreePort(t)) // answered after the one before
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestGrantsEndWithTheServer(t *testing.T) {
 	l, _ := serve(t, sshdTarget(t, a))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	port := freePort(t)
+	port := sshtest.FreePort(t)
 	ln, err := l.Listen(ctx, "127.0.0.1", port)
 	if err != nil {
 		t.Fatal(err)
@@ -162,14 +162,4 @@ func TestGrantsEndWithTheServer(t *testing.T) {
 	if _, err := l.Listen(ctx, "127.0.0.1", port); fault.CodeOf(err) != fault.RemoteForwardDenied {
 		t.Errorf("a server that forbids all remote forwards: %v", err)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -13,6 +13,7 @@ import (
 // down lasts until up, status says who did it, an edit does not undo it, and
 // the siblings go on.
 func TestUpDownRestart(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	one, two, other := freeAddr(t), freeAddr(t), freeAddr(t)
 	text := server(d) + localForward("one", one, echo.Addr) + localForward("two", two, echo.Addr)

@@ -17,6 +17,7 @@ import (
 // check --connect tries every forward, also behind one that fails, with a
 // daemon and without, and touches nothing that runs.
 func TestCheckConnect(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t, "PermitListen localhost:*"), sshtest.Echo(t)
 	_, wrong := sshtest.NewKey(t)
 	closed := freeAddr(t)

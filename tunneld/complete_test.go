@@ -33,6 +33,7 @@ func completed(t *testing.T, env []string, words ...string) []string {
 // The daemon tells the names, also of what is in no folder of ours; one that
 // does not answer is not waited for.
 func TestCompletionAsksTheDaemon(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + localForward("db", freeAddr(t), "127.0.0.1:1")})
 	p.link(0, "work", "up")
@@ -96,6 +97,7 @@ func inShell(t *testing.T, shell string) (script string, env []string) {
 const bashCompletion = "/usr/share/bash-completion/bash_completion"
 
 func TestBashCompletes(t *testing.T) {
+	t.Parallel()
 	script, env := inShell(t, "bash")
 	if _, err := os.Stat(bashCompletion); err != nil {
 		t.Skip(err)

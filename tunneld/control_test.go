@@ -205,6 +205,7 @@ func TestPromptsAndTraceThroughTheAPI(t *testing.T) {
 
 // The commands without a daemon, with one, and with two.
 func TestStatusAndReload(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t)
 	text := server(d) + localForward("db", freeAddr(t), "127.0.0.1:1")
 	p := startDaemon(t, map[string]string{"work": text})

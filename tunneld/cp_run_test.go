@@ -64,6 +64,7 @@ func partials(dir string) []string {
 }
 
 func TestCp(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t)
 	withAndWithout(t, d, d.Addr, func(t *testing.T, p *process) {
 		dir := t.TempDir()
@@ -103,6 +104,7 @@ func TestCp(t *testing.T) {
 
 // A copy goes on over connections that are cut.
 func TestCpSurvivesCuts(t *testing.T) {
+	t.Parallel()
 	const size = 48 << 20
 	d := sshtest.StartSSHD(t)
 	relay := sshtest.NewRelay(t, d.Addr)
@@ -213,6 +215,7 @@ func waited(t *testing.T, cmd *exec.Cmd) int {
 // An interrupted copy leaves nothing behind; with --resume it leaves what the
 // next one goes on with.
 func TestCpInterrupted(t *testing.T) {
+	t.Parallel()
 	const size = 32 << 20
 	d := sshtest.StartSSHD(t)
 	relay := sshtest.NewRelay(t, d.Addr)
@@ -301,6 +304,7 @@ func TestCpWithoutSFTP(t *testing.T) {
 
 // On a terminal there is a bar, in the one line; then what was copied.
 func TestCpOnTerminal(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t)
 	relay := sshtest.NewRelay(t, d.Addr)
 	relay.Delay(20 * time.Millisecond)

@@ -40,6 +40,7 @@ func (p *process) act(action string, args ...string) {
 // The first connection brings the link up, with every byte; a time without one
 // takes it down, as the server sees; and then again, with two clients at once.
 func TestOnDemandProfile(t *testing.T) {
+	t.Parallel()
 	d, sink := sshtest.StartSSHD(t), sshtest.Sink(t)
 	local := freeAddr(t)
 	p := startDaemon(t, map[string]string{"work": onDemand(server(d) + localForward("db", local, sink.Addr))})
@@ -102,6 +103,7 @@ func TestOnDemandKilledInUse(t *testing.T) {
 // up connects an idle profile, whose remote forwards then listen, and are no
 // use by themselves; a client of one is.
 func TestOnDemandRemote(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	remote := freeAddr(t)
 	// The command that brings it up takes a second to end, under the race detector.
@@ -140,6 +142,7 @@ func TestOnDemandRemote(t *testing.T) {
 // A hop is up while a profile behind it is, whether it is on demand or manual;
 // one that a person stopped is not.
 func TestHopOnDemand(t *testing.T) {
+	t.Parallel()
 	for _, start := range []string{"on-demand", "manual"} {
 		t.Run(start, func(t *testing.T) {
 			edge, inner, echo := sshtest.StartSSHD(t), sshtest.StartSSHD(t), sshtest.Echo(t)
@@ -186,6 +189,7 @@ func behind(text, hop string) string {
 // A manual profile waits for up; until then nothing of it runs, and nothing is
 // missing.
 func TestManual(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local := freeAddr(t)
 	text := server(d) + localForward("db", local, echo.Addr)

@@ -115,6 +115,7 @@ func TestFollowerThatReadsNothing(t *testing.T) {
 // A full disk stops nothing and is told once; when there is room, what was kept
 // in memory is written.
 func TestEventsOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root may mount")
 	}

@@ -115,6 +115,7 @@ func (f *follower) wantExit(status int, stderr string) {
 // Events outlive the daemon: those from before a restart are listed after it,
 // and, while no daemon runs, out of the files.
 func TestEventsOutliveTheDaemon(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + localForward("db", freeAddr(t), echo.Addr)})
 	p.link(0, "work", "up")
@@ -162,6 +163,7 @@ func TestEventsOutliveTheDaemon(t *testing.T) {
 // Who follows sees a lost connection, a bad edit and its mending, and who did
 // what, with the command and with curl alike.
 func TestFollowedEvents(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	text := server(d) + localForward("db", freeAddr(t), echo.Addr)
 	p := startDaemon(t, map[string]string{"work": text})

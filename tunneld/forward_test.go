@@ -19,6 +19,7 @@ func marshalKey(k ssh.PublicKey) []byte { return ssh.MarshalAuthorizedKey(k) }
 // 64 MiB each way through a local and a remote forward arrive whole while a
 // third connection is slow, and a reply after the end of the request does too.
 func TestBytesArriveWhole(t *testing.T) {
+	t.Parallel()
 	const size = 64 << 20
 	d := sshtest.StartSSHD(t)
 	sink, source, slow := sshtest.Sink(t), sshtest.Source(t, size), sshtest.Source(t, 1<<30)
@@ -74,6 +75,7 @@ func TestBytesArriveWhole(t *testing.T) {
 // stays, a connection opened in the gap completes, both forwards come back, and
 // the daemon holds no more descriptors than before.
 func TestKilledTenTimes(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local, remote := freeAddr(t), freeAddr(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + localForward("db", local, echo.Addr) + remoteForward("hook", remote, echo.Addr)})
@@ -149,6 +151,7 @@ func TestBarePortIsLocalhost(t *testing.T) {
 
 // A local port in use is one forward's problem, and mends itself.
 func TestListenInUse(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -166,6 +169,7 @@ func TestListenInUse(t *testing.T) {
 
 // SIGTERM stops listening at once and lets an open stream finish.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t)
 	release := make(chan struct{})
 	slow := sshtest.Script(t, func(c net.Conn) {
@@ -196,6 +200,7 @@ func TestDrain(t *testing.T) {
 
 // A stream that never ends is cut after 5 s, and the program ends.
 func TestDrainIsBounded(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local := freeAddr(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + localForward("db", local, echo.Addr)})

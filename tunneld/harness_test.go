@@ -309,22 +309,14 @@ func remoteForward(name, listen, target string) string {
 }
 
 // freeAddr returns a loopback address that nothing listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	return freeAddrs(t, 1)[0]
-}
+func freeAddr(t testing.TB) string { return sshtest.FreeAddr(t) }
 
 // freeAddrs returns n different ones.
 func freeAddrs(t testing.TB, n int) []string {
 	t.Helper()
 	addrs := make([]string, n)
 	for i := range addrs {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all at the end: else a port could come twice
-		addrs[i] = l.Addr().String()
+		addrs[i] = freeAddr(t)
 	}
 	return addrs
 }

@@ -166,6 +166,7 @@ func TestDynamicHolds(t *testing.T) {
 
 // Garbage, silence and clients that leave harm nobody, and leave nothing.
 func TestDynamicBadClients(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local, remote := freeAddr(t), freeAddr(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + dynamicForward("proxy", local) + remoteForward("into", remote, "socks")})
@@ -259,6 +260,7 @@ func TestUnixSockets(t *testing.T) {
 // A socket that a killed daemon left behind is no obstacle; one that somebody
 // serves is.
 func TestStaleSocket(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	path := filepath.Join(t.TempDir(), "s")
 	profile := map[string]string{"work": server(d) + localForward("db", "unix:"+path, echo.Addr)}

@@ -89,6 +89,7 @@ func TestTrust(t *testing.T) {
 
 // A locked key waits for its passphrase, which is nowhere to be found later.
 func TestUnlock(t *testing.T) {
+	t.Parallel()
 	const passphrase = "correct horse battery"
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", passphrase, "-f", d.ClientKey).CombinedOutput(); err != nil {
@@ -164,6 +165,7 @@ func TestStoredPassphrases(t *testing.T) {
 
 // A profile goes through another profile's link, and through a plain host.
 func TestJumps(t *testing.T) {
+	t.Parallel()
 	edge, inner, echo := sshtest.StartSSHD(t), sshtest.StartSSHD(t), sshtest.Echo(t)
 	shared, plain := freeAddr(t), freeAddr(t)
 	through := func(hop string) string {
@@ -214,6 +216,7 @@ func TestJumps(t *testing.T) {
 // trace shows the steps of a fresh connection, with a daemon and without, and
 // stops with a code and a hint where it fails.
 func TestTrace(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	_, wrong := sshtest.NewKey(t)
 	dead := freeAddr(t)
@@ -250,6 +253,7 @@ func TestTrace(t *testing.T) {
 // Nobody reads the log, or its reader goes away: tunnels go on, and the daemon
 // ends when it is told to.
 func TestLogThatNobodyReads(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	for _, gone := range []bool{false, true} {
 		local := freeAddr(t)

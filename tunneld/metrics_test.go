@@ -143,6 +143,7 @@ func sameThroughTheSocket(t *testing.T, p *process, lines []string) {
 // Nothing listens until daemon.toml says so; a save moves it and ends it. A port
 // in use is told and tried again, and harms nobody.
 func TestMetricsFollowTheFile(t *testing.T) {
+	t.Parallel()
 	p := startDaemon(t, nil)
 	p.await(0, "answering", func(e control.Event) bool { return e.Message == "answering" })
 	first, taken := freeAddr(t), freeAddr(t)
@@ -177,6 +178,7 @@ func TestMetricsFollowTheFile(t *testing.T) {
 // At a loopback address nothing is given to a web page, and nowhere anything
 // but the metrics.
 func TestMetricsAreGivenToScrapesAlone(t *testing.T) {
+	t.Parallel()
 	p, addr := startMeasured(t, nil)
 	p.measured(addr, "served", `tunneld_profile_problems 0`)
 	for _, c := range []struct {

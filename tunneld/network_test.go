@@ -115,6 +115,7 @@ func TestUnknownHostIsBlocked(t *testing.T) {
 
 // Promise 2: one bad server harms nobody else, and each kind has its own code.
 func TestPromiseBadServersHarmNobody(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	_, wrong := sshtest.NewKey(t)
 	local := freeAddr(t)
@@ -159,6 +160,7 @@ func TestPromiseBadServersHarmNobody(t *testing.T) {
 // attempts; their pace stays within the profile's bounds, the log does not
 // repeat itself, and the link comes back by itself.
 func TestPromiseRetriesForEverPolitely(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t)
 	relay := sshtest.NewRelay(t, d.Addr)
 	p := startDaemon(t, map[string]string{"work": serverAt(d, relay.Addr) + localForward("db", freeAddr(t), "127.0.0.1:1")})
@@ -236,6 +238,7 @@ func TestPromiseNothingSecretIsLogged(t *testing.T) {
 
 // Two hundred profiles with five forwards each run in one process.
 func TestManyProfiles(t *testing.T) {
+	t.Parallel()
 	const n = 200
 	d, echo := sshtest.StartSSHD(t, "MaxStartups 1000", "LoginGraceTime 120"), sshtest.Echo(t)
 	all := map[string]string{}

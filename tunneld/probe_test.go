@@ -45,6 +45,7 @@ func (p *process) probeEvent(mark int, forward, message string) control.Event {
 // A target that dies is seen, told once, and seen when it is back; none of that
 // is a connection of the forward's, nor a reason for an exit status.
 func TestProbeOfTarget(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t)
 	target, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -86,6 +87,7 @@ func TestProbeOfTarget(t *testing.T) {
 // While a remote forward is probed its clients get every byte, first those of a
 // target that speaks first, and its target none of the probe's.
 func TestProbeOfRemote(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t, "StreamLocalBindUnlink yes")
 	const welcome = "220 ready when you are\r\n"
 	banner := sshtest.Script(t, func(c net.Conn) { io.WriteString(c, welcome); io.Copy(c, c) })
@@ -150,6 +152,7 @@ func greet(addr, welcome string) error {
 
 // A server that forbids the way back says so, and the forward itself works.
 func TestProbeForbidden(t *testing.T) {
+	t.Parallel()
 	for name, config := range map[string]string{"remote alone": "AllowTcpForwarding remote", "no such target": "PermitOpen 127.0.0.1:1"} {
 		t.Run(name, func(t *testing.T) {
 			d, echo := sshtest.StartSSHD(t, config), sshtest.Echo(t)
@@ -166,6 +169,7 @@ func TestProbeForbidden(t *testing.T) {
 
 // A probe neither brings up a link on demand nor keeps it up.
 func TestProbeOnDemand(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local := freeAddr(t)
 	p := startDaemon(t, map[string]string{"work": onDemand(server(d) + probed(localForward("db", local, echo.Addr)) +

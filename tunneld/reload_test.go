@@ -95,6 +95,7 @@ func TestEditReachesOnlyWhatItNames(t *testing.T) {
 
 // Promise 2: a bad edit keeps the last good version, now and at the next start.
 func TestPromiseLastGoodVersionStays(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local := freeAddr(t)
 	text := server(d) + localForward("db", local, echo.Addr)
@@ -121,6 +122,7 @@ func TestPromiseLastGoodVersionStays(t *testing.T) {
 	mark = p.mark()
 	p.reload("work", text+"hold = \"1s\"\n")
 	p.changed(mark, "work", "db", "start_forward")
+	p.forward(mark, "work", "db", "listening")
 	ping(t, dialTCP(t, local), "mended")
 }
 

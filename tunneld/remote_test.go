@@ -57,6 +57,7 @@ func (p *process) runs(stdin io.Reader, args ...string) (stdout, stderr string, 
 }
 
 func TestExec(t *testing.T) {
+	t.Parallel()
 	eachWay(t, bare(t, "AcceptEnv *"), "", func(t *testing.T, p *process) {
 		for _, c := range []struct {
 			args           []string
@@ -136,6 +137,7 @@ func (p *process) peak() int {
 }
 
 func TestExecCarriesBulk(t *testing.T) {
+	t.Parallel()
 	const bulk = 64 << 20
 	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
 		want := sshtest.Digest(sshtest.Pattern(bulk))
@@ -168,6 +170,7 @@ func TestExecCarriesBulk(t *testing.T) {
 }
 
 func TestRsyncAndGit(t *testing.T) {
+	t.Parallel()
 	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
 		dir := t.TempDir()
 		there := filepath.Join(dir, "there")

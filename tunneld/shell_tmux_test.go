@@ -138,6 +138,7 @@ func TestShellLooksLikeSSH(t *testing.T) {
 // A shell that ends for another reason than its own says so, and gives the
 // terminal back.
 func TestShellLeavesTheTerminalAsItWas(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		end  func(t *testing.T, d *sshtest.SSHD, p *process, s *pane)
 		want []string

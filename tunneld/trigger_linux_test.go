@@ -94,6 +94,7 @@ func TestMoveToAnotherNetwork(t *testing.T) {
 // A change of the network is a reason to doubt every connection: one that is
 // dead is replaced in seconds, and one that works is not touched.
 func TestChangeOfTheNetworkFindsTheDead(t *testing.T) {
+	t.Parallel()
 	n := newNetworks(t)
 	dead, deadProfile := n.server(t)
 	_, goodProfile := n.server(t)

@@ -246,11 +246,11 @@ func TestLiveCursorStays(t *testing.T) {
 // What the cursor is on is on the screen, however many there are.
 func TestLiveScrolls(t *testing.T) {
 	var s control.Status
-	for i := range 1000 {
+	for i := range 200 {
 		s.Profiles = append(s.Profiles, control.Profile{Name: fmt.Sprintf("box-%03d", i), State: "up"})
 	}
 	l, _ := liveAt(80, 24, s)
-	for i := range 1000 {
+	for i := range 200 {
 		if want := fmt.Sprintf("\n> box-%03d ", i); !strings.Contains(shown(l), want) {
 			t.Fatalf("no %s in\n%s", want, shown(l))
 		}

@@ -36,6 +36,7 @@ func watched(t *testing.T) (p *process, d *sshtest.SSHD, local string) {
 // The live screen shows what status shows, follows what happens, and leaves
 // the terminal as it was.
 func TestLiveScreenOnATerminal(t *testing.T) {
+	t.Parallel()
 	p, d, local := watched(t)
 	term := newPane(t, 120, 30)
 	before := term.modes()
@@ -130,6 +131,7 @@ func TestLiveScreenKeys(t *testing.T) {
 
 // However the screen ends, the terminal is as before.
 func TestLiveScreenLeavesTheTerminalAsItWas(t *testing.T) {
+	t.Parallel()
 	p, _, _ := watched(t)
 	for name, end := range map[string]func(term *pane){
 		"q":      func(term *pane) { term.types("q") },

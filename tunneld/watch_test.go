@@ -96,6 +96,7 @@ func TestBadSaveIsMended(t *testing.T) {
 // With watch = false only a reload takes what is saved; daemon.toml itself is
 // watched like a profile, and may turn the watch on and off.
 func TestWatchIsTurnedOnAndOff(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	one, two := freeAddr(t), freeAddr(t)
 	with := func(addr string) string { return server(d) + localForward("db", addr, echo.Addr) }
@@ -140,6 +141,7 @@ func TestWatchIsTurnedOnAndOff(t *testing.T) {
 // The daemon goes back to what ran before, unless somebody keeps the changes.
 // The files stay as they are.
 func TestUndoAfter(t *testing.T) {
+	t.Parallel()
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	for _, watch := range []bool{true, false} {
 		t.Run(fmt.Sprintf("watch=%v", watch), func(t *testing.T) {

@@ -94,6 +94,7 @@ func TestLiveScreenEndsWhileItAsks(t *testing.T) {
 
 // What does not change is not drawn again.
 func TestLiveScreenDrawsOnlyChanges(t *testing.T) {
+	t.Parallel()
 	d := sshtest.StartSSHD(t)
 	p := startDaemon(t, map[string]string{"off": "enabled = false\n" + server(d)})
 	p.await(0, "the API", func(e control.Event) bool { return e.Kind == "api" })

@@ -32,6 +32,7 @@ func (p *process) doctor(args ...string) (verdicts string, last control.Trial) {
 // The doctor goes the whole way, with a daemon and without, and names what is
 // broken and what mends it.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	x, open, plain := sshtest.StartXvfb(t), sshtest.StartOpenXvfb(t), startX11SSHD(t)
 	const upTo = "pass display, pass cookie, pass answer, "
 	for name, c := range map[string]struct {

@@ -27,6 +27,7 @@ func (p *process) says(mark int, prefix string) string {
 // Promise 6: the real cookie of the display never leaves this machine, and stands
 // in nothing that tunneld writes.
 func TestPromiseCookieStaysHere(t *testing.T) {
+	t.Parallel()
 	x, home := sshtest.StartXvfb(t), t.TempDir()
 	d := sshtest.StartSSHD(t, "X11Forwarding yes", "LogLevel DEBUG3", "SetEnv HOME="+home)
 	p := startDaemon(t, map[string]string{"work": server(d) + onDisplay(x) + appEntry("clock", "xclock -title clock") +
@@ -198,6 +199,7 @@ func TestDisplayStartsAgain(t *testing.T) {
 
 // Twenty programs at once, on one connection.
 func TestManyPrograms(t *testing.T) {
+	t.Parallel()
 	x, d := sshtest.StartXvfb(t), startX11SSHD(t)
 	const programs = 20
 	text := server(d) + onDisplay(x)
@@ -230,6 +232,7 @@ func TestManyPrograms(t *testing.T) {
 
 // How a program ended is kept: its status, what it said, that there is none such.
 func TestHowProgramsEnd(t *testing.T) {
+	t.Parallel()
 	x, d := sshtest.StartXvfb(t), startX11SSHD(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + onDisplay(x) +
 		appEntry("fails", `echo "to out"; echo "to err" >&2; exit 3`) + appEntry("none", "no-such-program") +

@@ -95,6 +95,7 @@ func (p *process) must(args ...string) {
 
 // A program is launched, shows its window, stays, and is ended by name.
 func TestLaunch(t *testing.T) {
+	t.Parallel()
 	x, d := sshtest.StartXvfb(t), startX11SSHD(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + onDisplay(x) + appEntry("clock", "xclock -title clock")})
 	p.link(0, "work", "up")
@@ -122,6 +123,7 @@ func TestLaunch(t *testing.T) {
 // Programs are not trusted unless somebody says so: they see next to nothing of
 // the display.
 func TestLaunchUntrusted(t *testing.T) {
+	t.Parallel()
 	x, d := sshtest.StartXvfb(t), startX11SSHD(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + onDisplay(x) + appEntry("info", "xdpyinfo -queryExtensions") +
 		appEntry("all", "xdpyinfo", "trusted = true") + appEntry("spy", "xwd -root -silent -out /dev/null")})
@@ -167,6 +169,7 @@ func TestLaunchOnOpenDisplay(t *testing.T) {
 // What always runs comes back after a crash and after each reconnect; what was
 // launched ends with the connection.
 func TestAlwaysComesBack(t *testing.T) {
+	t.Parallel()
 	x, d := sshtest.StartXvfb(t), startX11SSHD(t)
 	p := startDaemon(t, map[string]string{"work": server(d) + onDisplay(x) + appEntry("eyes", "xeyes -title eyes", `start = "always"`) +
 		appEntry("clock", "xclock -title clock")})
@@ -235,6 +238,7 @@ func TestLaunchOnTheCallersDisplay(t *testing.T) {
 // A program runs on the caller's display until it ends, with its exit status; with
 // a daemon, and without.
 func TestX11Command(t *testing.T) {
+	t.Parallel()
 	x, d := sshtest.StartXvfb(t), startX11SSHD(t)
 	p := prepareDaemon(t, map[string]string{"work": server(d)})
 	for _, with := range []string{"no daemon", "a daemon"} {

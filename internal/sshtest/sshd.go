@@ -73,7 +73,7 @@ func (d *SSHD) begin() {
 	d.t.Cleanup(d.end)
 	deadline := time.Now().Add(startTimeout)
 	for {
-		d.Port = freePort(d.t)
+		d.Port = FreePort(d.t)
 		d.Addr = net.JoinHostPort(d.Host, strconv.Itoa(d.Port))
 		err := d.start()
 		if err == nil {
@@ -213,16 +213,6 @@ func reap(cmd *exec.Cmd, done chan<- struct{}) {
 
 func isPortTaken(err error) bool {
 	return strings.Contains(err.Error(), "Address already in use")
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func tail(text string, n int) string { return text[max(0, len(text)-n):] }

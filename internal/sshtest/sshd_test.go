@@ -51,16 +51,6 @@ func (c *client) awaitExit(t *testing.T) {
 	}
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // digestThrough sends n bytes and EOF to addr and wants the sink's answer.
 func digestThrough(t *testing.T, addr string, n int64) {
 	t.Helper()
@@ -110,7 +100,7 @@ func TestRealClient(t *testing.T) {
 func forwardBothWays(t *testing.T, addr, user, key, knownHosts string) {
 	t.Helper()
 	sink := sshtest.Sink(t)
-	local, remote := freeAddr(t), freeAddr(t)
+	local, remote := sshtest.FreeAddr(t), sshtest.FreeAddr(t)
 	c := runSSH(t, addr, user, key, knownHosts, "-L", local+":"+sink.Addr, "-R", remote+":"+sink.Addr)
 	sshtest.Eventually(t, patience, "both forwards listen", func() bool { return answers(local)() && answers(remote)() })
 	for _, n := range []int64{0, 1, 3 << 20} {
@@ -131,7 +121,7 @@ func TestSSHDKillConnections(t *testing.T) {
 	if n := d.Connections(); n != 0 {
 		t.Errorf("%d connections at the start", n)
 	}
-	local := freeAddr(t)
+	local := sshtest.FreeAddr(t)
 	args := []string{"-L", local + ":" + sshtest.Echo(t).Addr}
 	c := runSSH(t, d.Addr, d.User, d.ClientKey, d.KnownHosts, args...)
 	sshtest.Eventually(t, patience, "the forward listens", answers(local))
@@ -152,7 +142,7 @@ func TestSSHDKillConnections(t *testing.T) {
 func TestSSHDStopStart(t *testing.T) {
 	sshtest.Leaks(t)
 	d := sshtest.StartSSHD(t)
-	local := freeAddr(t)
+	local := sshtest.FreeAddr(t)
 	c := runSSH(t, d.Addr, d.User, d.ClientKey, d.KnownHosts, "-L", local+":"+sshtest.Echo(t).Addr)
 	sshtest.Eventually(t, patience, "the forward listens", answers(local))
 	d.Stop()
@@ -171,7 +161,7 @@ func TestSSHDStopStart(t *testing.T) {
 // was.
 func TestSSHDPause(t *testing.T) {
 	d := sshtest.StartSSHD(t)
-	local, sink := freeAddr(t), sshtest.Sink(t)
+	local, sink := sshtest.FreeAddr(t), sshtest.Sink(t)
 	runSSH(t, d.Addr, d.User, d.ClientKey, d.KnownHosts, "-L", local+":"+sink.Addr)
 	sshtest.Eventually(t, patience, "the forward listens", answers(local))
 	sshtest.Eventually(t, patience, "the probe is over", func() bool { return len(sink.Peers()) == 1 && sink.Active() == 0 })
@@ -224,7 +214,7 @@ func TestSSHDReplaceHostKeys(t *testing.T) {
 
 func TestSSHDExtraLinesWin(t *testing.T) {
 	d := sshtest.StartSSHD(t, "AllowTcpForwarding no", "Match User "+"nobody\nX11Forwarding yes")
-	c := runSSH(t, d.Addr, d.User, d.ClientKey, d.KnownHosts, "-R", freeAddr(t)+":127.0.0.1:1")
+	c := runSSH(t, d.Addr, d.User, d.ClientKey, d.KnownHosts, "-R", sshtest.FreeAddr(t)+":127.0.0.1:1")
 	c.awaitExit(t) // ExitOnForwardFailure
 }
 
