@@ -50,20 +50,30 @@ func put(w io.Writer, p control.Prompt, ask func(control.PromptLine) (string, er
 
 // askTerminal asks on the terminal, without echo unless the line allows it.
 func askTerminal(line control.PromptLine) (string, error) {
-	in := int(os.Stdin.Fd())
-	if !term.IsTerminal(in) {
+	if !isTerminal(os.Stdin) {
 		return "", hinted{errors.New("there is no terminal to ask on"), "--stdin reads the answers from standard input"}
 	}
-	fmt.Fprint(os.Stderr, strings.TrimRight(line.Text, " "), " ")
+	return questions{os.Stdin, os.Stderr}.ask(line)
+}
+
+// questions is a terminal that somebody sits at.
+type questions struct {
+	in  *os.File
+	out io.Writer
+}
+
+// ask asks there, without echo unless the line allows it.
+func (q questions) ask(line control.PromptLine) (string, error) {
+	fmt.Fprint(q.out, strings.TrimRight(line.Text, " "), " ")
 	if line.Echo {
-		answer, err := readLine(bufio.NewReader(os.Stdin))
+		answer, err := readLine(bufio.NewReader(q.in))
 		if err != nil {
-			fmt.Fprintln(os.Stderr) // the question's line is not over
+			fmt.Fprintln(q.out) // the question's line is not over
 		}
 		return answer, err
 	}
-	text, err := readUnseen(in)
-	fmt.Fprintln(os.Stderr)
+	text, err := readUnseen(int(q.in.Fd()))
+	fmt.Fprintln(q.out)
 	return text, err
 }
 

@@ -41,3 +41,12 @@ func (t *rawTerminal) close() {
 	t.mu.Unlock()
 	t.restore()
 }
+
+// closeOnPanic is to be deferred where a panic would end the process without
+// whoever closes it.
+func (t *rawTerminal) closeOnPanic() {
+	if p := recover(); p != nil {
+		t.close()
+		panic(p)
+	}
+}

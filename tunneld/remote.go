@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -42,6 +43,7 @@ type remote struct {
 	stdin          *os.File
 	stdout, stderr *os.File
 	raw            rawTerminal
+	runs           atomic.Bool // the program was started
 	end            context.CancelCauseFunc
 	resizes        chan control.WindowSize
 	signals        chan string
@@ -120,13 +122,15 @@ func (r *remote) terminal(has bool) *control.Terminal {
 // program on.
 func (r *remote) streams(ctx context.Context, b backend, hasTerminal bool) control.SessionStreams {
 	s := control.SessionStreams{Stdin: r.stdin, Stdout: r.stdout, Stderr: r.stderr, Resizes: r.resizes, Signals: r.signals}
+	s.Started = func() { r.runs.Store(true) }
 	if r.request.Terminal == nil || !hasTerminal {
 		return s
 	}
 	s.Stdin = &escapeReader{in: r.stdin, state: escapes{char: r.escape}, act: func(e escapeKey) { r.act(ctx, b, e) }}
 	s.Started = func() {
+		r.runs.Store(true)
 		r.makeRaw()
-		go terminal.Resizes(ctx, r.stdin, r.resize)
+		go r.watchSize(ctx)
 	}
 	return s
 }
@@ -136,6 +140,11 @@ func (r *remote) makeRaw() {
 	if err := r.raw.begin(r.stdin, r.stdout); err != nil {
 		r.end(fmt.Errorf("the terminal: %w", err))
 	}
+}
+
+func (r *remote) watchSize(ctx context.Context) {
+	defer r.raw.closeOnPanic()
+	terminal.Resizes(ctx, r.stdin, r.resize)
 }
 
 // resize keeps the latest size for whoever sends it.
@@ -155,6 +164,7 @@ func (r *remote) resize(s terminal.Size) {
 
 // act does what a person asks by an escape.
 func (r *remote) act(ctx context.Context, b backend, e escapeKey) {
+	defer r.raw.closeOnPanic()
 	switch e {
 	case escapeDisconnect:
 		r.end(errDisconnected)
@@ -200,7 +210,9 @@ func (s *signalled) Error() string { return "ended by signal " + s.name }
 
 // pass hands signals on to the program. One that does not end within the grace
 // period, or at the second signal, is left; so is one whose terminal is gone.
+// Before the program runs, the first signal ends the command.
 func (r *remote) pass(ctx context.Context, caught <-chan os.Signal) {
+	defer r.raw.closeOnPanic()
 	var late <-chan time.Time
 	var first *signalled
 	for {
@@ -208,7 +220,7 @@ func (r *remote) pass(ctx context.Context, caught <-chan os.Signal) {
 		case got := <-caught:
 			again := first != nil
 			first = describeSignal(got)
-			if again || first.name == string(ssh.SIGHUP) {
+			if again || !r.runs.Load() || first.name == string(ssh.SIGHUP) {
 				r.end(first)
 			}
 			select {

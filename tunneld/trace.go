@@ -14,7 +14,6 @@ import (
 	"tunneld/control"
 	"tunneld/daemon"
 	"tunneld/fault"
-	"tunneld/identity"
 )
 
 func newTrace(g *globals) *cobra.Command {
@@ -113,28 +112,10 @@ func (g *globals) local() (*daemon.Supervisor, error) {
 	}
 	loader.ReadOnly = true
 	s := &daemon.Supervisor{Version: version(), Loader: loader, Account: f.account()}
-	if isTerminal(os.Stdin) {
-		s.Person = &terminalAsker{}
+	if asker := askerHere(); asker != nil {
+		s.Person = asker
 	}
 	return s, nil
-}
-
-// terminalAsker asks the person at this terminal, until the person breaks off:
-// then no other question follows.
-type terminalAsker struct{ broken error }
-
-// Ask implements identity.Asker. A link asks one question at a time.
-func (a *terminalAsker) Ask(_ context.Context, q identity.Question) ([]string, error) {
-	if a.broken != nil {
-		return nil, a.broken
-	}
-	p := control.Prompt{Server: q.Server, FromServer: q.FromServer, Name: q.Name, Instruction: q.Instruction}
-	for _, line := range q.Prompts {
-		p.Prompts = append(p.Prompts, control.PromptLine{Text: line.Text, Echo: line.Echo})
-	}
-	answers, err := put(os.Stderr, p, askTerminal)
-	a.broken = err
-	return answers, err
 }
 
 func isTerminal(r io.Reader) bool {

@@ -31,13 +31,14 @@ func (d *SSHD) config(program string) []byte {
 		"AllowTcpForwarding yes",
 		"PrintMotd no",
 		"LogLevel VERBOSE",
-		"Subsystem sftp internal-sftp",
 	)
 	for _, name := range hostKeyFiles {
 		lines = append(lines, "HostKey "+d.path(name))
 	}
-	if !strings.Contains(strings.Join(first, "\n"), "MaxStartups") { // of this one sshd takes the last
-		lines = append(lines, "MaxStartups 1000")
+	for _, line := range []string{"MaxStartups 1000", "Subsystem sftp internal-sftp"} { // of these the first does not win
+		if keyword, _, _ := strings.Cut(line, " "); !strings.Contains(strings.Join(first, "\n"), keyword) {
+			lines = append(lines, line)
+		}
 	}
 	if hasPenalties(program) {
 		lines = append(lines, "PerSourcePenalties no")

@@ -24,6 +24,17 @@ func showEscapes(out *os.File) (restore func()) {
 	return func() { _ = windows.SetConsoleMode(console, before) }
 }
 
+// Open opens the console that this process was started from.
+func Open() (in, out *os.File, err error) {
+	if in, err = os.OpenFile("CONIN$", os.O_RDWR, 0); err != nil {
+		return nil, nil, err
+	}
+	if out, err = os.OpenFile("CONOUT$", os.O_RDWR, 0); err != nil {
+		return nil, nil, errors.Join(err, in.Close())
+	}
+	return in, out, nil
+}
+
 // SizeOf returns the size of f, a console.
 func SizeOf(f *os.File) (Size, error) {
 	columns, rows, err := term.GetSize(int(f.Fd()))
