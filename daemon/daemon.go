@@ -46,8 +46,8 @@ type Supervisor struct {
 	Noted func(control.Event)
 	// Loaded, if not nil, is called after every load with what daemon.toml says.
 	Loaded func(profiles.Daemon)
-	// Ready, if not nil, is called once, when each port of this machine that the
-	// first load asked for is bound or could not be, after 10 s at the latest.
+	// Ready, if not nil, is called once, when each socket of this machine that the
+	// first load asked for listens or cannot, after 10 s at the latest.
 	Ready func()
 	// Pulse, if not nil, is answered with Alive by Serve's own goroutine, so that
 	// one that is stuck can be told from outside.
@@ -56,7 +56,8 @@ type Supervisor struct {
 	// Woken, if not nil, tells that the machine woke from sleep, where a service
 	// manager hears of it.
 	Woken <-chan struct{}
-	// Listen, if not nil, opens the listening TCP sockets of this machine.
+	// Listen, if not nil, opens the listening sockets of forwards and metrics on
+	// this machine.
 	Listen forward.ListenFunc
 
 	jobs    chan job

@@ -33,10 +33,12 @@ const (
 // scraped is the address where metrics are served.
 type scraped struct {
 	address profiles.Address
+	listen  forward.ListenFunc // or nil
 	handler http.Handler
 	journal *journal
 	cancel  context.CancelFunc
 	over    chan struct{}
+	settled settling
 }
 
 // setMetrics serves the metrics at a, and nowhere else; the zero address means
@@ -55,7 +57,7 @@ func (s *Supervisor) setMetrics(a profiles.Address) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.scraped = &scraped{address: a, handler: s.metrics, journal: &s.journal, cancel: cancel, over: make(chan struct{})}
+	s.scraped = &scraped{address: a, listen: s.Listen, handler: s.metrics, journal: &s.journal, cancel: cancel, over: make(chan struct{}), settled: newSettling()}
 	go s.scraped.keepServing(ctx)
 }
 
@@ -79,7 +81,8 @@ func (m *scraped) keepServing(ctx context.Context) {
 
 // serve listens and answers scrapes. It returns when all that it began is over.
 func (m *scraped) serve(ctx context.Context) error {
-	l, err := forward.ListenTCP(ctx, m.address.Host, m.address.Port)
+	l, err := forward.ListenTCPBy(ctx, m.listen, m.address.Host, m.address.Port)
+	m.settled.settle()
 	if err != nil {
 		return listenFault(err)
 	}

@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -46,7 +48,7 @@ func TestReadyWaitsForLocalPorts(t *testing.T) {
 	s := &Supervisor{
 		Loader: loaderOf(t, map[string]string{"one": profileAt("127.0.0.1:4001"), "two": profileAt("127.0.0.1:4002")}),
 		Ready:  func() { close(ready) },
-		Listen: func(ctx context.Context, network, address string) (net.Listener, error) {
+		Listen: func(ctx context.Context, _ *net.ListenConfig, network, address string) (net.Listener, error) {
 			asked <- address
 			if address == "127.0.0.1:4001" {
 				return nil, fault.New(fault.ListenInUse, fault.Forward, "in use")
@@ -61,6 +63,34 @@ func TestReadyWaitsForLocalPorts(t *testing.T) {
 	silent(t, "ready", ready)
 	close(let)
 	arrived(t, "ready", ready)
+}
+
+// The address of metrics counts too, whether it can be had or not.
+func TestReadyWaitsForMetrics(t *testing.T) {
+	sshtest.Leaks(t)
+	for _, failing := range []error{nil, fault.New(fault.ListenInUse, fault.Forward, "in use")} {
+		let, asked, ready := make(chan struct{}), make(chan struct{}, 1), make(chan struct{})
+		loader := loaderOf(t, nil)
+		if err := os.WriteFile(filepath.Join(loader.Dir, "daemon.toml"), []byte("metrics = '127.0.0.1:4001'\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		serveUntilEnd(t, &Supervisor{
+			Loader: loader,
+			Ready:  func() { close(ready) },
+			Listen: func(ctx context.Context, _ *net.ListenConfig, network, _ string) (net.Listener, error) {
+				asked <- struct{}{}
+				<-let
+				if failing != nil {
+					return nil, failing
+				}
+				return net.Listen(network, "127.0.0.1:0")
+			},
+		})
+		<-asked
+		silent(t, "ready", ready)
+		close(let)
+		arrived(t, "ready", ready)
+	}
 }
 
 // Only the goroutine that starts and stops tunnels answers the pulse: while it
@@ -93,11 +123,11 @@ func TestPulseIsTheOwners(t *testing.T) {
 // A forward that waits has not settled; any other state has.
 func TestSettle(t *testing.T) {
 	for state, want := range map[forward.State]bool{forward.Waiting: false, forward.Listening: true, forward.Retrying: true, forward.Stopped: true} {
-		r := &running{settled: make(chan struct{}), spec: profiles.Forward{}}
-		r.settle(forward.Status{State: state})
-		r.settle(forward.Status{State: state})
+		r := &running{settled: newSettling(), spec: profiles.Forward{}}
+		r.settle(state)
+		r.settle(state)
 		select {
-		case <-r.settled:
+		case <-r.settled.over:
 			if !want {
 				t.Errorf("%s: settled", state)
 			}

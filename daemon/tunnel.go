@@ -68,11 +68,10 @@ type tunnel struct {
 type running struct {
 	spec profiles.Forward
 	*forward.Forward
-	prober     *prober // or nil
-	cancel     context.CancelFunc
-	over       chan struct{}
-	settled    chan struct{} // closed when it has listened, or could not
-	settleOnce sync.Once
+	prober  *prober // or nil
+	cancel  context.CancelFunc
+	over    chan struct{}
+	settled settling
 }
 
 func newTunnel(ctx context.Context, p profiles.Profile, h house) *tunnel {
@@ -150,9 +149,9 @@ func (t *tunnel) startForward(p profiles.Profile, name string) {
 			continue
 		}
 		ctx, cancel := context.WithCancel(t.ctx)
-		r := &running{spec: spec, Forward: t.newForward(spec), cancel: cancel, over: make(chan struct{}), settled: make(chan struct{})}
+		r := &running{spec: spec, Forward: t.newForward(spec), cancel: cancel, over: make(chan struct{}), settled: newSettling()}
 		told := r.Changed
-		r.Changed = func(st forward.Status) { told(st); r.settle(st) }
+		r.Changed = func(st forward.Status) { told(st); r.settle(st.State) }
 		r.prober = t.newProber(spec, r.Forward)
 		t.mu.Lock()
 		t.profile = p

@@ -116,7 +116,7 @@ func (t *tunnel) listenHere(spec profiles.Forward) listenFunc {
 	case profiles.Unix:
 		mode, _ := strconv.ParseUint(spec.Mode, 8, 32) // profiles checked it
 		return func(ctx context.Context) (net.Listener, error) {
-			return forward.ListenUnix(ctx, here.Path, fs.FileMode(mode))
+			return forward.ListenUnixBy(ctx, t.house.listen, here.Path, fs.FileMode(mode))
 		}
 	case profiles.Pipe:
 		return func(context.Context) (net.Listener, error) { return forward.ListenPipe(here.Path) }

@@ -52,18 +52,23 @@ func ListenTCP(ctx context.Context, host string, port int) (net.Listener, error)
 	return ListenTCPBy(ctx, nil, host, port)
 }
 
-// ListenFunc opens one listening socket, as [net.ListenConfig.Listen] does. The
-// address has an IP address, or a name other than localhost.
-type ListenFunc func(ctx context.Context, network, address string) (net.Listener, error)
+// ListenFunc opens one listening socket, as config.Listen does. A TCP address has
+// an IP address, or a name other than localhost.
+type ListenFunc func(ctx context.Context, config *net.ListenConfig, network, address string) (net.Listener, error)
+
+// listenAnew is the ListenFunc of the system.
+func listenAnew(ctx context.Context, config *net.ListenConfig, network, address string) (net.Listener, error) {
+	return config.Listen(ctx, network, address)
+}
 
 // ListenTCPBy is ListenTCP with sockets that listen opens, such as those of an
 // earlier process; nil is the system.
 func ListenTCPBy(ctx context.Context, listen ListenFunc, host string, port int) (net.Listener, error) {
 	if listen == nil {
-		listen = new(net.ListenConfig).Listen
+		listen = listenAnew
 	}
 	ln, err := listenHost(host, port, func(network, addr string) (net.Listener, error) {
-		return listen(ctx, network, addr)
+		return listen(ctx, new(net.ListenConfig), network, addr)
 	})
 	if err == nil {
 		return ln, nil

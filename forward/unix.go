@@ -20,9 +20,18 @@ import (
 // A Unix socket cannot be reset: a client that is cut sees the end of the
 // stream, and cannot tell it from a stream that was complete.
 func ListenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
-	ln, err := bindUnix(ctx, path, mode)
+	return ListenUnixBy(ctx, nil, path, mode)
+}
+
+// ListenUnixBy is ListenUnix with a socket that listen opens, such as one of an
+// earlier process; nil is the system.
+func ListenUnixBy(ctx context.Context, listen ListenFunc, path string, mode fs.FileMode) (net.Listener, error) {
+	if listen == nil {
+		listen = listenAnew
+	}
+	ln, err := bindUnix(ctx, listen, path, mode)
 	if errors.Is(err, errInUse) && removeStale(ctx, path) {
-		ln, err = bindUnix(ctx, path, mode)
+		ln, err = bindUnix(ctx, listen, path, mode)
 	}
 	if err == nil {
 		return ln, nil
@@ -33,9 +42,8 @@ func ListenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listene
 	return nil, unixFault(path, err)
 }
 
-func bindUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
-	config := net.ListenConfig{Control: withMode(mode)}
-	ln, err := config.Listen(ctx, "unix", path)
+func bindUnix(ctx context.Context, listen ListenFunc, path string, mode fs.FileMode) (net.Listener, error) {
+	ln, err := listen(ctx, &net.ListenConfig{Control: withMode(mode)}, "unix", path)
 	if err != nil {
 		return nil, err
 	}

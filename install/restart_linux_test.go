@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// clients connect to the forward every 10 ms, each on its own.
+// clients come every 10 ms, each on its own.
 type clients struct {
-	m    *machine
-	stop chan struct{}
-	work sync.WaitGroup
+	visit func() error
+	stop  chan struct{}
+	work  sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
 	served  int
@@ -22,8 +22,13 @@ type clients struct {
 	longest time.Duration
 }
 
+// startClients has clients say hello through the forward.
 func (m *machine) startClients() *clients {
-	c := &clients{m: m, stop: make(chan struct{})}
+	return start(func() error { return m.ping(here) })
+}
+
+func start(visit func() error) *clients {
+	c := &clients{visit: visit, stop: make(chan struct{})}
 	c.work.Go(c.connect)
 	return c
 }
@@ -43,7 +48,7 @@ func (c *clients) connect() {
 
 func (c *clients) one() {
 	began := time.Now()
-	err := c.m.ping(here)
+	err := c.visit()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -60,18 +65,36 @@ func (c *clients) end() {
 	c.work.Wait()
 }
 
+// wantAllServed ends the clients, none of which may have failed.
+func (c *clients) wantAllServed(t *testing.T, what string) {
+	t.Helper()
+	c.end()
+	if len(c.failed) > 0 || c.served == 0 {
+		t.Errorf("%s: %d clients failed and %d did not: %v", what, len(c.failed), c.served, c.failed[:min(1, len(c.failed))])
+	}
+	t.Logf("%s: %d clients served, the longest wait was %v", what, c.served, c.longest)
+}
+
+// Where else a restart refuses nobody.
+const (
+	socketFile = "/run/tunneld/db.sock"
+	metrics    = "127.0.0.1:9000"
+)
+
 // A restart refuses nobody: who connects meanwhile waits for the next process.
 func TestRestartRefusesNobody(t *testing.T) {
 	m := boot(t)
-	m.serve("")
-	for _, restart := range []string{"systemctl restart tunneld", "tunneld service restart", "systemctl restart tunneld"} {
-		c := m.startClients()
+	m.put("/etc/tunneld/daemon.toml", []byte("metrics = '"+metrics+"'\n"), 0o644)
+	m.serve("[[forward.local]]\nlisten = 'unix:" + socketFile + "'\ntarget = '" + echoAddr + "'\n")
+	again := "install -m 755 /usr/local/bin/tunneld /usr/local/bin/tunneld.new; mv /usr/local/bin/tunneld.new /usr/local/bin/tunneld; "
+	for _, restart := range []string{"systemctl restart tunneld", "tunneld service restart", again + "systemctl try-restart tunneld"} {
+		port := m.startClients()
+		file := start(func() error { return m.pingFile(socketFile) })
+		scraper := start(func() error { return m.connect(metrics) })
 		m.sh("sleep 0.5; " + restart + "; sleep 0.5")
-		c.end()
-		if len(c.failed) > 0 {
-			t.Errorf("%s: %d clients of %d failed, the first: %v", restart, len(c.failed), len(c.failed)+c.served, c.failed[0])
-		}
-		t.Logf("%s: %d clients served, the longest wait was %v", restart, c.served, c.longest)
+		port.wantAllServed(t, restart+": port")
+		file.wantAllServed(t, restart+": socket file")
+		scraper.wantAllServed(t, restart+": metrics")
 	}
 	t.Run("open connection", m.testRestartWithOpenConnection)
 	t.Run("killed", m.testKilledRefusesNobody)
@@ -92,11 +115,7 @@ func (m *machine) testRestartWithOpenConnection(t *testing.T) {
 	}
 	c := m.startClients()
 	m.sh("systemctl restart tunneld")
-	c.end()
-	if len(c.failed) > 0 {
-		t.Errorf("%d clients of %d failed, the first: %v", len(c.failed), len(c.failed)+c.served, c.failed[0])
-	}
-	t.Logf("%d clients served, the longest wait was %v", c.served, c.longest)
+	c.wantAllServed(t, "with an open connection")
 }
 
 // A process that is killed cuts its connections, but the port stays.
@@ -121,7 +140,11 @@ func (m *machine) testKilledRefusesNobody(t *testing.T) {
 // that of one that is removed for anybody.
 func (m *machine) testEditFreesThePort(t *testing.T) {
 	m.step(t)
-	m.sh("systemctl show -p NFileDescriptorStore tunneld | grep -x NFileDescriptorStore=2") // 127.0.0.1 and ::1
+	m.sh("rm /etc/tunneld/daemon.toml")
+	m.put(profile, []byte(workProfile("/etc/tunneld/keys/work", "")), 0o644)
+	const two = "systemctl show -p NFileDescriptorStore tunneld | grep -x NFileDescriptorStore=2" // 127.0.0.1 and ::1
+	m.await("two sockets", two)
+	m.sh("test ! -e " + socketFile)
 	for range 5 {
 		m.sh("tunneld restart work/db")
 		m.wantPing(here)
@@ -131,7 +154,7 @@ func (m *machine) testEditFreesThePort(t *testing.T) {
 	}
 	m.put(profile, []byte(strings.ReplaceAll(workProfile("/etc/tunneld/keys/work", ""), "5432", "5433")), 0o644)
 	m.wantPing("127.0.0.1:5433")
-	m.await("two sockets", "systemctl show -p NFileDescriptorStore tunneld | grep -x NFileDescriptorStore=2")
+	m.await("two sockets", two)
 	if err := m.ping(here); err == nil {
 		t.Error("the old port still answers")
 	}

@@ -73,6 +73,28 @@ func (m *machine) ping(address string) error {
 	return pingOn(c)
 }
 
+// pingFile is ping through a socket in the machine's file system.
+func (m *machine) pingFile(path string) error {
+	c, err := net.DialTimeout("unix", fmt.Sprintf("/proc/%d/root%s", m.leader(), path), patience)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	return pingOn(c)
+}
+
+// connect only connects.
+func (m *machine) connect(address string) error {
+	c, err := m.dial(address)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
 func pingOn(c net.Conn) error {
 	const word = "hello"
 	if _, err := io.WriteString(c, word); err != nil {

@@ -16,9 +16,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
-	"syscall"
 )
 
 // Store is the listening sockets of a service. Its exported fields are set
@@ -33,54 +31,66 @@ type Store struct {
 	Trouble func(error)
 
 	mu        sync.Mutex // guards what follows
-	inherited map[netip.AddrPort]*net.TCPListener
+	inherited map[place]*kept
+}
+
+// place is where a socket listens: an IP address and port, or a path.
+type place string
+
+// placeOf returns where address of network leads in the next process too; ""
+// for a port that the system chooses, and a name.
+func placeOf(network, address string) place {
+	if network == "unix" {
+		return place(address)
+	}
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || at.Port() == 0 {
+		return ""
+	}
+	return place(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String())
 }
 
 // Inherit takes the files that the service manager gave to this process. Those
-// that are no listening TCP sockets are closed.
+// that do not listen are closed.
 func (s *Store) Inherit(files []*os.File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inherited = map[netip.AddrPort]*net.TCPListener{}
+	s.inherited = map[place]*kept{}
 	for _, f := range files {
 		ln, err := net.FileListener(f) // a copy
 		_ = f.Close()                  // nothing was written to it
 		if err != nil {
 			continue
 		}
-		tcp, ok := ln.(*net.TCPListener)
-		if !ok {
+		k := s.keeping(ln)
+		if k == nil {
 			_ = ln.Close()
 			continue
 		}
-		s.inherited[boundTo(tcp)] = tcp
+		s.inherited[k.at] = k
 	}
 }
 
-// Listen is [net.ListenConfig.Listen] with a socket that was inherited, where
-// there is one. A port that the system chose, and an address by name, are not
-// for the next process, nor is one that the service manager does not take.
-func (s *Store) Listen(ctx context.Context, network, address string) (net.Listener, error) {
-	at, err := netip.ParseAddrPort(address)
-	if lasting := err == nil && at.Port() != 0; !lasting {
-		return new(net.ListenConfig).Listen(ctx, network, address)
+// Listen is config.Listen with a socket that was inherited, where there is one.
+// A port that the system chose, and an address by name, are not for the next
+// process, nor is a socket that the service manager does not take.
+func (s *Store) Listen(ctx context.Context, config *net.ListenConfig, network, address string) (net.Listener, error) {
+	if k := s.take(placeOf(network, address)); k != nil {
+		return k, nil
 	}
-	if ln := s.take(at); ln != nil {
-		return &kept{ln, s}, nil
+	ln, err := config.Listen(ctx, network, address)
+	if err != nil || placeOf(network, address) == "" {
+		return ln, err
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	tcp, ok := ln.(*net.TCPListener)
-	if !ok {
+	k := s.keeping(ln)
+	if k == nil {
 		return ln, nil
 	}
-	if err := s.keep(tcp); err != nil {
+	if err := k.store(); err != nil {
 		s.complain(fmt.Errorf("keep the socket of %s: %w", address, err))
 		return ln, nil
 	}
-	return &kept{tcp, s}, nil
+	return k, nil
 }
 
 // Settle gives up what was inherited and nobody has asked for.
@@ -89,27 +99,23 @@ func (s *Store) Settle() {
 	left := s.inherited
 	s.inherited = nil
 	s.mu.Unlock()
-	for _, ln := range left {
-		_ = (&kept{ln, s}).Close()
+	for _, k := range left {
+		k.giveUp()
 	}
 }
 
-func (s *Store) take(at netip.AddrPort) *net.TCPListener {
+// take returns the socket that was inherited for the place, or nil. One that
+// lost its file meanwhile is none: nobody finds it any more.
+func (s *Store) take(at place) *kept {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ln := s.inherited[at]
+	k := s.inherited[at]
 	delete(s.inherited, at)
-	return ln
-}
-
-// keep gives the service manager a copy.
-func (s *Store) keep(ln *net.TCPListener) error {
-	f, err := ln.File()
-	if err != nil {
-		return err
+	if k != nil && !k.reachable() {
+		k.giveUp()
+		return nil
 	}
-	defer f.Close()
-	return s.Send("FDSTORE=1\nFDNAME="+nameOf(ln), f)
+	return k
 }
 
 func (s *Store) complain(err error) {
@@ -117,37 +123,3 @@ func (s *Store) complain(err error) {
 		s.Trouble(err)
 	}
 }
-
-// kept is a listener of which the service manager has a copy.
-type kept struct {
-	*net.TCPListener
-	store *Store
-}
-
-// Close closes the socket, and the copy too unless the process is leaving.
-func (k *kept) Close() error {
-	if !k.store.Leaving() {
-		k.stopListening() // whatever the manager does: the address is free at once
-		_ = k.store.Send("FDSTOREREMOVE=1\nFDNAME=" + nameOf(k.TCPListener))
-	}
-	return k.TCPListener.Close()
-}
-
-// stopListening ends the socket in all its copies.
-func (k *kept) stopListening() {
-	if raw, err := k.SyscallConn(); err == nil {
-		_ = raw.Control(shutDown)
-	}
-}
-
-func shutDown(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }
-
-// boundTo is where ln listens.
-func boundTo(ln *net.TCPListener) netip.AddrPort {
-	addr, _ := ln.Addr().(*net.TCPAddr) // of every TCPListener
-	at := addr.AddrPort()
-	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
-}
-
-// nameOf is how the service manager knows ln; a colon may not be in it.
-func nameOf(ln *net.TCPListener) string { return strings.ReplaceAll(boundTo(ln).String(), ":", "_") }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,8 +39,8 @@ func (m *manager) send(state string, files ...*os.File) error {
 	defer m.mu.Unlock()
 	verb, name, _ := strings.Cut(state, "\nFDNAME=")
 	switch {
-	case strings.Contains(name, ":"):
-		m.t.Errorf("a colon in %q", name)
+	case len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r >= 127 || r == ':' }): // fdname_is_valid
+		m.t.Errorf("systemd takes no name such as %q", name)
 	case verb == "FDSTORE=1" && len(files) == 1:
 		m.files[name] = m.copyOf(files[0])
 	case verb == "FDSTOREREMOVE=1" && len(files) == 0:
@@ -77,11 +78,18 @@ func (m *manager) next(leaving *bool) *Store {
 
 func listen(t *testing.T, s *Store, address string) net.Listener {
 	t.Helper()
-	ln, err := s.Listen(context.Background(), "tcp", address)
+	ln, err := s.Listen(context.Background(), new(net.ListenConfig), networkOf(address), address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ln
+}
+
+func networkOf(address string) string {
+	if filepath.IsAbs(address) {
+		return "unix"
+	}
+	return "tcp"
 }
 
 // free returns an address that nobody listens on.
@@ -98,15 +106,16 @@ func free(t *testing.T, host string) string {
 // Whoever connects while no process is there is served by the next one.
 func TestNextProcessServesWhoConnectedBetween(t *testing.T) {
 	sshtest.Leaks(t)
-	for _, host := range []string{"127.0.0.1", "::1", "0.0.0.0", "::"} {
+	for _, address := range []string{
+		free(t, "127.0.0.1"), free(t, "::1"), free(t, "0.0.0.0"), free(t, "::"), filepath.Join(t.TempDir(), "a socket: ü"),
+	} {
 		m, leaving := newManager(t), false
-		address := free(t, host)
 		old := listen(t, m.next(&leaving), address)
 		leaving = true
 		old.Close()
-		client, err := net.DialTimeout("tcp", address, 10*time.Second)
+		client, err := net.DialTimeout(networkOf(address), address, 10*time.Second)
 		if err != nil {
-			t.Fatalf("%s: refused between two processes: %v", host, err)
+			t.Fatalf("%s: refused between two processes: %v", address, err)
 		}
 		leaving = false
 		s := m.next(&leaving)
@@ -119,7 +128,7 @@ func TestNextProcessServesWhoConnectedBetween(t *testing.T) {
 		io.WriteString(served, "hello")
 		served.Close()
 		if got, err := io.ReadAll(client); string(got) != "hello" {
-			t.Errorf("%s: %q, %v", host, got, err)
+			t.Errorf("%s: %q, %v", address, got, err)
 		}
 		client.Close()
 		ln.Close()
@@ -205,5 +214,67 @@ func TestManagerGone(t *testing.T) {
 	c.Close()
 	if !errors.Is(told, gone) {
 		t.Errorf("told %v", told)
+	}
+}
+
+// The file of a socket is there while somebody listens or is to, and nobody's
+// file is taken for it.
+func TestSocketFile(t *testing.T) {
+	sshtest.Leaks(t)
+	m, leaving := newManager(t), false
+	path := filepath.Join(t.TempDir(), "s")
+	wantFile := func(when string, want bool) {
+		t.Helper()
+		if _, err := os.Lstat(path); (err == nil) != want {
+			t.Errorf("%s: a file: %v, want %v", when, err == nil, want)
+		}
+	}
+	leave := func(ln net.Listener) {
+		leaving = true
+		ln.Close()
+		leaving = false
+	}
+	listen(t, m.next(&leaving), path).Close()
+	wantFile("closed", false)
+	leave(listen(t, m.next(&leaving), path))
+	wantFile("left", true)
+	listen(t, m.next(&leaving), path).Close()
+	wantFile("inherited and closed", false)
+	leave(listen(t, m.next(&leaving), path))
+	m.next(&leaving).Settle()
+	wantFile("given up", false)
+
+	leave(listen(t, m.next(&leaving), path))
+	if err := errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s := m.next(&leaving)
+	if ln, err := s.Listen(t.Context(), new(net.ListenConfig), "unix", path); err == nil {
+		t.Error("a socket that nobody finds was handed out")
+		ln.Close()
+	}
+	s.Settle()
+	wantFile("another's", true)
+	if len(m.files) > 0 {
+		t.Errorf("still there: %v", m.files)
+	}
+}
+
+// A socket that the manager has no name for serves all the same.
+func TestNameTooLong(t *testing.T) {
+	sshtest.Leaks(t)
+	m, leaving := newManager(t), false
+	s := m.next(&leaving)
+	var told error
+	s.Trouble = func(err error) { told = err }
+	t.Chdir(t.TempDir())
+	path := strings.Repeat("ü", 50)
+	ln, err := s.Listen(t.Context(), new(net.ListenConfig), "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if told == nil || len(m.files) > 0 {
+		t.Errorf("told %v, kept %v", told, m.files)
 	}
 }

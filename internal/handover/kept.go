@@ -1,0 +1,100 @@
+//go:build unix
+
+package handover
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"syscall"
+)
+
+// nameLimit is what a name in systemd's store may have.
+const nameLimit = 255
+
+// socket is a listening socket of TCP or in the file system.
+type socket interface {
+	net.Listener
+	syscall.Conn
+	File() (*os.File, error)
+}
+
+// kept is a listener of which the service manager has a copy.
+type kept struct {
+	socket
+	unix  *net.UnixListener // the socket, where it has a file
+	at    place
+	owner *Store
+}
+
+// keeping returns ln as one of which the manager has, or is to have, a copy; nil
+// for one that cannot be passed on.
+func (s *Store) keeping(ln net.Listener) *kept {
+	k := &kept{owner: s, at: placeOf(ln.Addr().Network(), ln.Addr().String())}
+	switch ln := ln.(type) {
+	case *net.TCPListener:
+		k.socket = ln
+	case *net.UnixListener:
+		k.socket, k.unix = ln, ln
+	}
+	if k.socket == nil || k.at == "" {
+		return nil
+	}
+	return k
+}
+
+// store gives the service manager a copy.
+func (k *kept) store() error {
+	name := k.name()
+	if len(name) > nameLimit {
+		return errors.New("the name is too long")
+	}
+	f, err := k.File()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return k.owner.Send("FDSTORE=1\nFDNAME="+name, f)
+}
+
+// name is how the service manager knows the socket; it may have neither colons
+// nor letters beyond ASCII.
+func (k *kept) name() string { return url.QueryEscape(string(k.at)) }
+
+// reachable reports whether clients can find the socket: its file may be gone.
+func (k *kept) reachable() bool {
+	if k.unix == nil {
+		return true
+	}
+	info, err := os.Lstat(string(k.at))
+	return err == nil && info.Mode().Type() == fs.ModeSocket
+}
+
+// Close closes the socket. Unless the process is leaving, the copy and the file
+// go too.
+func (k *kept) Close() error {
+	if !k.owner.Leaving() {
+		return k.giveUp()
+	}
+	if k.unix != nil {
+		k.unix.SetUnlinkOnClose(false)
+	}
+	return k.socket.Close()
+}
+
+// giveUp closes the socket for good, in all its copies: whatever the manager
+// does, the address is free at once.
+func (k *kept) giveUp() error {
+	if raw, err := k.SyscallConn(); err == nil {
+		_ = raw.Control(shutDown)
+	}
+	_ = k.owner.Send("FDSTOREREMOVE=1\nFDNAME=" + k.name()) // it keeps a dead socket then, no more
+	if k.unix != nil {
+		k.unix.SetUnlinkOnClose(k.reachable()) // else the path is somebody else's
+	}
+	return k.socket.Close()
+}
+
+func shutDown(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }
