@@ -29,8 +29,11 @@ func (f *Forwarder) connect(ctx context.Context, program net.Conn) (g *Grant, di
 		return nil, nil, f.turnAway(ctx, program, s, err)
 	}
 	g, err = f.grantOf(s)
+	if err == nil {
+		g, err = f.current(ctx, g)
+	}
 	if err != nil {
-		return nil, nil, f.turnAway(ctx, program, s, err)
+		return g, nil, f.turnAway(ctx, program, s, err)
 	}
 	display, first, err := f.open(ctx, g, s)
 	if err != nil {
@@ -77,6 +80,21 @@ func (f *Forwarder) grantOf(s setup) (*Grant, error) {
 		return nil, badCookie("the program's cookie is of no session of ours")
 	}
 	return found, nil
+}
+
+// current returns the grant that a new window belongs to: g, unless that has
+// another.
+func (f *Forwarder) current(ctx context.Context, g *Grant) (*Grant, error) {
+	if g.Current == nil {
+		return g, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, f.limit(), errSlow)
+	defer cancel()
+	now, err := g.Current(ctx)
+	if err != nil {
+		return g, err
+	}
+	return now, nil
 }
 
 // open connects to g's display and shows it s.

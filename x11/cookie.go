@@ -1,10 +1,13 @@
 package x11
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"io"
 )
 
 // magicCookie is the one authorization protocol spoken here: whoever knows the
@@ -25,6 +28,14 @@ func NewCookie() Cookie {
 	value := make([]byte, cookieSize)
 	rand.Read(value) // never fails: it ends the program sooner
 	return cookieOf(value)
+}
+
+// CookieFor returns the cookie of a place: always the same for the same secret,
+// and of no use to guess that of another place.
+func CookieFor(secret []byte, place string) Cookie {
+	mac := hmac.New(sha256.New, secret)
+	io.WriteString(mac, place)
+	return cookieOf(mac.Sum(nil)[:cookieSize])
 }
 
 // ParseCookie reads the hexadecimal form, as xauth prints it.

@@ -26,6 +26,11 @@ type Grant struct {
 	// window, after the display was reached. nil shows it nothing.
 	Auth func(ctx context.Context) (Auth, error)
 
+	// Current, if not nil, returns for each new window the grant that it belongs
+	// to, whose Display, Auth, Trusted, Expires and Refused count in place of these.
+	// So one cookie serves for longer than a display.
+	Current func(ctx context.Context) (*Grant, error)
+
 	// Trusted programs may do what programs of this machine may: read other
 	// windows, the keyboard, the clipboard. For others Auth has to return an
 	// authorization that restricts them; that of an [Authorization] does.
