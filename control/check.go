@@ -14,7 +14,7 @@ type CheckResult struct {
 type Trial struct {
 	Step    fault.Step `json:"step"` // forward for a forward
 	Forward string     `json:"forward,omitempty"`
-	Part    string     `json:"part,omitempty"` // of X11: display, cookie, answer, restriction, server, round trip
+	Part    string     `json:"part,omitempty"` // of X11: display, cookie, answer, restriction, server, round trip, remote display
 	Verdict Verdict    `json:"verdict"`
 	Detail  string     `json:"detail"` // with what, or why it was skipped
 	Error   *Error     `json:"error"`  // null unless it failed

@@ -21,7 +21,7 @@ var wire = map[string]reflect.Type{
 	"HostKeyPrompt": reflect.TypeFor[HostKeyPrompt](), "KnownHostKey": reflect.TypeFor[KnownHostKey](),
 	"ReloadResult": reflect.TypeFor[ReloadResult](), "Change": reflect.TypeFor[Change](),
 	"CheckResult": reflect.TypeFor[CheckResult](), "Trial": reflect.TypeFor[Trial](), "Problem": reflect.TypeFor[problem](),
-	"X11": reflect.TypeFor[X11](), "App": reflect.TypeFor[App](),
+	"X11": reflect.TypeFor[X11](), "App": reflect.TypeFor[App](), "RemoteDisplay": reflect.TypeFor[RemoteDisplay](),
 	// Requests: what may be left out is up to the route.
 	"Answer": reflect.TypeFor[Answer](), "TraceOptions": reflect.TypeFor[TraceOptions](),
 	"ReloadOptions": reflect.TypeFor[reloadBody](), "Secret": reflect.TypeFor[secretBody](),

@@ -26,6 +26,18 @@ type X11 struct {
 	Refusals map[fault.Code]uint64 `json:"refusals,omitempty"`
 	Error    *Error                `json:"error"`
 	Apps     []App                 `json:"apps"`
+	// Remote is the display at the server that stays the same; null where the
+	// profile has none.
+	Remote *RemoteDisplay `json:"remote_display"`
+}
+
+// RemoteDisplay is a display at the server that keeps its name over reconnects.
+type RemoteDisplay struct {
+	Display string     `json:"display"` // as programs there have it in DISPLAY: localhost:7
+	State   string     `json:"state"`   // stopped, waiting (for the link), ready, retrying
+	Since   *time.Time `json:"since"`
+	Active  int        `json:"active"` // windows: connections that are open
+	Error   *Error     `json:"error"`  // why it is tried again
 }
 
 // App is a program of a profile, an [[x11.app]].

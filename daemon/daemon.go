@@ -71,6 +71,7 @@ type Supervisor struct {
 	traces  gate // of the traces, which must not hold up a link
 	ledger  *ledger
 	seats   *seats
+	cookies *cookies
 	metrics http.Handler
 	since   time.Time
 
@@ -110,6 +111,7 @@ func (s *Supervisor) init() {
 		s.since = time.Now()
 		s.ledger, s.metrics = newLedger(), s.newMetrics()
 		s.seats = &seats{me: s.Account}
+		s.cookies = &cookies{dir: s.stateFolder(), journal: &s.journal}
 		s.Loader.Running = s.isRunning
 	})
 }
@@ -279,7 +281,7 @@ func (s *Supervisor) isRunning(name string) bool { return s.tunnel(name) != nil 
 
 // house is what a new tunnel shares with the others.
 func (s *Supervisor) house() house {
-	return house{me: s.account(), listen: s.Listen, journal: &s.journal, ledger: s.ledger, gate: &s.gate, seats: s.seats, person: s.Person, linkOf: s.lend, isUp: s.wakeDependants}
+	return house{me: s.account(), listen: s.Listen, journal: &s.journal, ledger: s.ledger, gate: &s.gate, seats: s.seats, cookies: s.cookies, person: s.Person, linkOf: s.lend, isUp: s.wakeDependants}
 }
 
 // wakeDependants makes the links try at once whose way goes through a profile

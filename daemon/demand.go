@@ -52,6 +52,7 @@ func (s *Supervisor) start(ctx context.Context, p profiles.Profile) *tunnel {
 		}
 	}
 	t.windows.setApps(p)
+	t.windows.setRemote(p)
 	return t
 }
 

@@ -33,6 +33,7 @@ type house struct {
 	ledger  *ledger
 	gate    *gate
 	seats   *seats
+	cookies *cookies
 	person  identity.Asker                                       // who sits at this process, or nil
 	linkOf  func(ctx context.Context, profile string) *link.Link // the link of another profile, or nil
 	isUp    func(profile string)                                 // hears that a profile's link is up; nil means nobody
@@ -225,15 +226,22 @@ func (t *tunnel) stopForward(name string) <-chan struct{} {
 
 // relink makes the link connect as p says; the forwards stay.
 func (t *tunnel) relink(p profiles.Profile) {
-	t.update(p)
+	awaitAll([]<-chan struct{}{t.windows.endRemote()}, stopTime) // while the old server is there
+	t.take(p)
 	t.forget()
 	t.desk.leave() // an answer for the old server is none for the new one
 	t.link.Retarget(t.linkTarget(p))
 	t.desk.leave()
+	t.windows.setRemote(p)
 }
 
 // update takes a new version of the profile that touches nothing that runs.
 func (t *tunnel) update(p profiles.Profile) {
+	t.take(p)
+	t.windows.setRemote(p)
+}
+
+func (t *tunnel) take(p profiles.Profile) {
 	t.mu.Lock()
 	t.profile = p
 	idle := idleTime(p, t.lent)
@@ -255,16 +263,19 @@ func (t *tunnel) drain(ctx context.Context) {
 	t.windows.endApps() // else nobody would
 	var drains sync.WaitGroup
 	drains.Go(func() { t.sessions.drain(ctx) })
+	drains.Go(func() { awaitAll([]<-chan struct{}{t.windows.endRemote()}, stopTime) })
 	for _, r := range t.running() {
 		drains.Go(func() { _ = r.Drain(ctx) }) // at the end of ctx, stop cuts what is left
 	}
 	drains.Wait()
 }
 
-// stop ends the tunnel at once; the channel is closed when all of it is over.
+// stop ends the tunnel, once what it has at the server is taken back or stopTime
+// over; the channel is closed when all of it is over.
 func (t *tunnel) stop() <-chan struct{} {
 	t.stopped.Do(func() {
 		t.sessions.end(fmt.Errorf("%s was stopped", t.name))
+		awaitAll([]<-chan struct{}{t.windows.endRemote()}, stopTime)
 		t.cancel()
 		t.forget()
 		go t.awaitWork()

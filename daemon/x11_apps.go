@@ -152,12 +152,15 @@ func (a *app) serve() {
 	}
 }
 
-// prodApps has those that are kept try at once.
+// prodApps has those that are kept try at once, and the display at the server.
 func (w *windows) prodApps() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range w.apps {
 		a.prod()
+	}
+	if w.remote != nil {
+		w.remote.prod()
 	}
 }
 

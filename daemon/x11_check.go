@@ -23,6 +23,7 @@ const (
 	partRestriction = "restriction"
 	partServer      = "server"
 	partRoundTrip   = "round trip"
+	partRemote      = "remote display"
 )
 
 // x11Port is the TCP port of display 0.
@@ -60,21 +61,35 @@ func (s *Supervisor) CheckX11(ctx context.Context, profile string, r control.X11
 	return control.CheckResult{Profile: profile, Trials: d.trials}, nil
 }
 
-// look tries one part after the other.
+// part is one thing to look at.
+type part struct {
+	name string
+	try  func() (detail string, err error)
+}
+
+// look looks at the display, and where that is good at what the server does for
+// it.
 func (d *doctor) look() {
-	for _, part := range []struct {
-		name string
-		try  func() (detail string, err error)
-	}{
-		{partDisplay, d.findDisplay}, {partCookie, d.findCookie}, {partAnswer, d.askDisplay},
-		{partRestriction, d.restrict}, {partServer, d.askServer}, {partRoundTrip, d.goRound},
-	} {
+	good := d.lookAt([]part{{partDisplay, d.findDisplay}, {partCookie, d.findCookie}, {partAnswer, d.askDisplay}, {partRestriction, d.restrict}})
+	if !good {
+		return
+	}
+	d.lookAt([]part{{partServer, d.askServer}, {partRoundTrip, d.goRound}})
+	if d.visit.profile.X11.RemoteDisplay > 0 { // it needs nothing of those
+		d.lookAt([]part{{partRemote, d.tryRemote}})
+	}
+}
+
+// lookAt tries one part after the other, up to one that fails.
+func (d *doctor) lookAt(parts []part) (good bool) {
+	for _, part := range parts {
 		detail, err := part.try()
 		d.note(part.name, detail, err)
 		if err != nil && !errors.Is(err, errSkipped) {
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // errSkipped says that there is nothing to try.
@@ -171,7 +186,7 @@ func (d *doctor) whyRefused(refused error) error {
 	case err != nil:
 		return refused
 	case path == "":
-		return fault.As(refused).WithHint("xauth is not on the PATH of the server: install it there (Debian: apt install xauth)")
+		return fault.As(refused).WithHint(noXauthHint)
 	default:
 		return fault.As(refused).WithHint("xauth is there, so set X11Forwarding yes in the server's sshd_config, check that its XAuthLocation is %s, and that the key's line in authorized_keys has neither restrict nor no-X11-forwarding", fault.Clean(path))
 	}
@@ -198,20 +213,40 @@ func readMarked(ctx context.Context, session *shell.Session) (string, error) {
 
 // goRound goes the whole way, as a program on the server does: to the display
 // that the server made, back to this machine, and to the real one.
-func (d *doctor) goRound() (string, error) {
+func (d *doctor) goRound() (string, error) { return d.goThrough(d.there, d.shown.grant.Cookie) }
+
+// goThrough goes the whole way from a display at the server, with its cookie.
+func (d *doctor) goThrough(there x11.Display, cookie x11.Cookie) (string, error) {
 	began := time.Now()
-	conn, err := d.visit.tunnel.link.Dial(d.visit.ctx, "127.0.0.1", x11Port+d.there.Number, nil, d.visit.hold)
+	conn, err := d.visit.tunnel.link.Dial(d.visit.ctx, "127.0.0.1", x11Port+there.Number, nil, d.visit.hold)
 	if fault.CodeOf(err) == fault.TargetDenied {
 		return "the server forbids connections to its own ports, which this needs (AllowTcpForwarding, PermitOpen); programs may work", errSkipped
 	}
 	if err != nil {
 		return "", err
 	}
-	info, err := x11.ProbeOver(d.visit.ctx, conn, d.there, x11.Auth{Name: magicCookie, Data: d.shown.grant.Cookie})
+	info, err := x11.ProbeOver(d.visit.ctx, conn, there, x11.Auth{Name: magicCookie, Data: cookie})
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("through the server in %s: %s", time.Since(began).Round(time.Millisecond), describeInfo(info)), nil
+}
+
+// tryRemote looks at the display at the server that stays the same.
+func (d *doctor) tryRemote() (string, error) {
+	r := d.visit.tunnel.windows.remoteNow()
+	if r == nil {
+		return "none: tunneld run keeps it", errSkipped
+	}
+	name := remoteName(r.spec.RemoteDisplay)
+	switch state, err := r.status(); {
+	case err != nil:
+		return "", err
+	case state != remoteReady:
+		return name + " is not ready yet", errSkipped
+	}
+	detail, err := d.goThrough(x11.Display{Host: "localhost", Number: r.spec.RemoteDisplay}, r.cookie)
+	return name + ", " + detail, err
 }
 
 // end lets go of what the look needed.

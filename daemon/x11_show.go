@@ -33,6 +33,9 @@ type windows struct {
 	lastErr   error      // of the latest program that wanted the display
 	lastAt    time.Time  // when that was; zero where none has
 	apps      map[string]*app
+
+	remote     *remoteDisplay  // nil where the profile has none
+	remoteOver <-chan struct{} // the latest one is over; nil where there was none
 }
 
 // showing is what lets the programs of one session show windows.
@@ -218,7 +221,9 @@ func (s *showing) linger() {
 func (s *showing) end() {
 	w := s.windows
 	w.mu.Lock()
-	w.forwarder.Withdraw(s.grant)
+	if w.forwarder != nil {
+		w.forwarder.Withdraw(s.grant)
+	}
 	w.shown = slices.DeleteFunc(w.shown, func(other *showing) bool { return other == s })
 	w.mu.Unlock()
 	s.grant.Cut()

@@ -15,7 +15,7 @@ const (
 
 // x11Status describes a profile that does not run.
 func x11Status(p profiles.Profile) control.X11 {
-	out := control.X11{Trusted: p.X11.Trusted, State: x11Off, Apps: []control.App{}}
+	out := control.X11{Trusted: p.X11.Trusted, State: x11Off, Apps: []control.App{}, Remote: remoteStatus(p.X11)}
 	for _, spec := range p.X11.Apps {
 		out.Apps = append(out.Apps, control.App{Name: spec.Name, Start: spec.Start, State: appStopped})
 	}
@@ -43,6 +43,9 @@ func (w *windows) status(p profiles.Profile) control.X11 {
 		s := w.forwarder.Stats()
 		out.Active, out.Total, out.Refused, out.Refusals = s.Active, s.Total, s.Refused, s.Refusals
 	}
+	if w.remote != nil {
+		w.remote.observe(p.Name, &out)
+	}
 	for i := range out.Apps {
 		if a := w.apps[out.Apps[i].Name]; a != nil {
 			a.observe(p.Name, &out.Apps[i])
@@ -65,6 +68,9 @@ func (w *windows) displayCame() {
 	w.mu.Lock()
 	if fault.CodeOf(w.lastErr) == fault.X11NoDisplay {
 		w.lastErr = nil
+	}
+	if w.remote != nil {
+		w.remote.stale.Store(true)
 	}
 	w.mu.Unlock()
 	w.prodApps()

@@ -25,7 +25,7 @@ func TestReadmeTables(t *testing.T) {
 	text := read(t, readme)
 	want := text
 	for name, part := range map[string]string{
-		"codes": codes(), "profile keys": profileKeys(t), "daemon keys": daemonKeys(t), "later keys": laterKeys(t), "metrics": metrics(),
+		"codes": codes(), "profile keys": profileKeys(t), "daemon keys": daemonKeys(t), "metrics": metrics(),
 	} {
 		want = replacePart(t, want, name, part)
 	}
@@ -105,7 +105,7 @@ func metrics() string {
 	return b.String() + "\n"
 }
 
-// profileKeys is the table of the keys that work.
+// profileKeys is the table of the keys.
 func profileKeys(t *testing.T) string { return keyTable(t, profiles.Keys()) }
 
 // daemonKeys is the same for daemon.toml.
@@ -115,9 +115,7 @@ func keyTable(t *testing.T, keys []profiles.Key) string {
 	var b strings.Builder
 	b.WriteString("\n" + row("Key", "Type", "Default") + row("---", "---", "---"))
 	for _, k := range keys {
-		if works(t, k) {
-			b.WriteString(row(code(k.Name), valueType(k), fallback(k)))
-		}
+		b.WriteString(row(code(k.Name), valueType(k), fallback(k)))
 	}
 	return b.String() + "\n"
 }
@@ -139,35 +137,6 @@ func fallback(k profiles.Key) string {
 		return "none"
 	}
 	return k.Default
-}
-
-// laterKeys lists what the schema has and this version refuses.
-func laterKeys(t *testing.T) string {
-	var b strings.Builder
-	listed := map[string]bool{}
-	for _, k := range append(profiles.Keys(), ownDaemonKeys()...) {
-		if works(t, k) {
-			continue
-		}
-		name := k.Name
-		if table := tableOf(k); table != "" && !tableWorks(t, table) {
-			name = strings.ReplaceAll(table, "[]", "")
-			name = "[" + strings.TrimSuffix(name, ".app") + "]"
-		}
-		if !listed[name] {
-			listed[name] = true
-			b.WriteString("\n- " + code(name) + onlyValue(k, name))
-		}
-	}
-	return b.String() + "\n\n"
-}
-
-// onlyValue is what may be written for k now.
-func onlyValue(k profiles.Key, name string) string {
-	if name != k.Name || len(k.Now) == 0 || k.Now[0] == "" {
-		return ""
-	}
-	return ": so far only " + code(strings.Join(k.Now, ", "))
 }
 
 func code(s string) string { return "`" + s + "`" }

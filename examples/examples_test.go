@@ -115,7 +115,7 @@ func TestDaemonExampleLoads(t *testing.T) {
 	}
 }
 
-// The two references name every key that works.
+// The two references name every key.
 func TestReferencesAreComplete(t *testing.T) {
 	for _, c := range []struct {
 		file string
@@ -123,7 +123,7 @@ func TestReferencesAreComplete(t *testing.T) {
 	}{{"full.toml", profiles.Keys()}, {daemonFile, ownDaemonKeys()}} {
 		written := keysOf(t, c.file)
 		for _, k := range c.keys {
-			if works(t, k) && !slices.Contains(written, strings.ReplaceAll(k.Name, "[]", "")) {
+			if !slices.Contains(written, strings.ReplaceAll(k.Name, "[]", "")) {
 				t.Errorf("%s does not name %s", c.file, k.Name)
 			}
 		}
@@ -148,28 +148,6 @@ func keysOf(t *testing.T, file string) []string {
 // profile's.
 func ownDaemonKeys() []profiles.Key {
 	return slices.DeleteFunc(profiles.DaemonKeys(), func(k profiles.Key) bool { return strings.HasPrefix(k.Name, "defaults.") })
-}
-
-// works reports whether this version leaves a choice in k: a key that may have
-// but one value, or whose table may not be written, is for later.
-func works(t *testing.T, k profiles.Key) bool {
-	t.Helper()
-	single := k.Now != nil && len(k.Now) < 2 && k.Type != "address"
-	return !single && (!strings.Contains(k.Name, ".") || tableWorks(t, tableOf(k)))
-}
-
-// tableOf is the table that k stands in: "server", "forward.local[]".
-func tableOf(k profiles.Key) string { return k.Name[:max(0, strings.LastIndex(k.Name, "."))] }
-
-// tableWorks asks the loader, which knows what may be written.
-func tableWorks(t *testing.T, table string) bool {
-	t.Helper()
-	header := "[" + table + "]"
-	if name, list := strings.CutSuffix(table, "[]"); list {
-		header = "[[" + name + "]]"
-	}
-	_, problems := loader(t, map[string]string{"profiles/probe.toml": header}).Load()
-	return !slices.ContainsFunc(problems, func(p profiles.Problem) bool { return p.Message == "not in this version yet" })
 }
 
 // A line of full.toml has the default, or says that it is an example.

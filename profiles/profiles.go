@@ -127,7 +127,7 @@ type X11 struct {
 	XAuthority       string        `toml:"xauthority" format:"file"`
 	Trusted          bool          `toml:"trusted" default:"false"`
 	UntrustedTimeout time.Duration `toml:"untrusted_timeout" default:"0s"`
-	RemoteDisplay    int           `toml:"remote_display" default:"0" max:"59535" now:"0"`
+	RemoteDisplay    int           `toml:"remote_display" default:"0" max:"59535"`
 	Apps             []App         `toml:"app"`
 }
 

@@ -17,11 +17,14 @@ var displayOrigins = map[string]string{
 }
 
 // x11Rows are the line of a profile's display, where something runs or failed,
-// and one for each program.
+// that of its display at the server, and one for each program.
 func x11Rows(p control.Profile, now time.Time) (rows []row) {
 	x := p.X11
 	if x.State != "off" && x.State != "" {
 		rows = append(rows, displayRow(x))
+	}
+	if d := x.Remote; d != nil {
+		rows = append(rows, remoteRow(*d, now))
 	}
 	for _, a := range x.Apps {
 		rows = append(rows, appRow(a, now))
@@ -40,6 +43,14 @@ func displayRow(x control.X11) row {
 	}
 	if x.Refused > 0 {
 		r.notes = append(r.notes, refusals(x))
+	}
+	return r
+}
+
+func remoteRow(d control.RemoteDisplay, now time.Time) row {
+	r := row{cells: [5]string{"  x11", d.State, since(d.Since, now), d.Display + " at the server", fmt.Sprint(d.Active)}, paint: stateColor(d.State)}
+	if d.Error != nil {
+		r.notes = errorNotes(d.Error)
 	}
 	return r
 }

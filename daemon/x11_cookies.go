@@ -1,0 +1,80 @@
+package daemon
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"tunneld/control"
+	"tunneld/x11"
+)
+
+// cookiesFile, in the state folder, has the secret that the cookies of displays
+// at servers are made of.
+const cookiesFile = "x11.secret"
+
+// cookiesSecret is its length in bytes.
+const cookiesSecret = 32
+
+// cookies makes the cookies of displays at servers: the same for the same
+// display, also after a restart. They are made up, and open nothing here.
+type cookies struct {
+	dir     string // the state folder; "" means that there is none
+	journal *journal
+
+	once   sync.Once
+	secret []byte
+}
+
+// of returns the cookie of a display at a server.
+func (c *cookies) of(server string, number int) x11.Cookie {
+	c.once.Do(c.load)
+	return x11.CookieFor(c.secret, fmt.Sprintf("%s %d", server, number))
+}
+
+// load reads the secret, and makes it where there is none.
+func (c *cookies) load() {
+	if c.dir == "" {
+		c.secret = newSecret()
+		return
+	}
+	path := filepath.Join(c.dir, cookiesFile)
+	secret, err := os.ReadFile(path)
+	if err == nil && len(secret) == cookiesSecret {
+		c.secret = secret
+		return
+	}
+	c.secret = newSecret()
+	if err := writeSecret(path, c.secret); err != nil {
+		c.journal.note(control.Event{Kind: "x11", Level: control.Warn, Message: "remote displays have other cookies after a restart", Detail: err.Error()})
+	}
+}
+
+func newSecret() []byte {
+	secret := make([]byte, cookiesSecret)
+	rand.Read(secret) // never fails: it ends the program sooner
+	return secret
+}
+
+// writeSecret writes a file whole or not at all, readable by its owner alone.
+func writeSecret(path string, secret []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+cookiesFile+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(secret)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}
