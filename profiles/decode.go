@@ -3,7 +3,6 @@ package profiles
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -110,19 +109,9 @@ func (r *reader) subtable(f field, n *node, v reflect.Value, key string, holder 
 		defer r.endPartial()
 	}
 	r.table(f.table, n, v, key+".", holder)
-	if n != nil {
-		r.notYet(f, n.at, key)
-	}
 }
 
 func (r *reader) endPartial() { r.partial = false }
-
-// notYet reports a table that this version cannot do.
-func (r *reader) notYet(f field, at place, key string) {
-	if f.later {
-		r.problem(at, key, "", "not in this version yet")
-	}
-}
 
 // list decodes an array of tables.
 func (r *reader) list(f field, n *node, v reflect.Value, key string) {
@@ -137,9 +126,6 @@ func (r *reader) list(f field, n *node, v reflect.Value, key string) {
 			continue
 		}
 		r.table(f.table, item, v.Index(i), itemKey+".", item)
-	}
-	if len(n.items) > 0 {
-		r.notYet(f, n.at, key)
 	}
 }
 
@@ -202,12 +188,8 @@ func (r *reader) missing(key string, holder *node) {
 func (r *reader) written(f field, n *node, v reflect.Value, key string) {
 	before := len(r.problems)
 	r.decode(f, n, v, key)
-	if len(r.problems) > before {
-		return
-	}
-	r.bounds(f, n, v, key)
-	if f.later && len(r.problems) == before {
-		r.works(f, n, v, key)
+	if len(r.problems) == before {
+		r.bounds(f, n, v, key)
 	}
 }
 
@@ -236,37 +218,6 @@ func plain(f field, text string) *node {
 	default:
 		return &node{value: text}
 	}
-}
-
-// works reports a value that this version cannot do.
-func (r *reader) works(f field, n *node, v reflect.Value, key string) {
-	var texts []string
-	switch x := v.Interface().(type) {
-	case Address:
-		texts = []string{string(x.Network)}
-	case []string:
-		texts = x
-	default:
-		texts = []string{plainText(v)}
-	}
-	for i, text := range texts {
-		if slices.Contains(f.now, text) {
-			continue
-		}
-		at, itemKey := n.at, key
-		if n.items != nil {
-			at, itemKey = n.items[i].at, key+"["+strconv.Itoa(i)+"]"
-		}
-		r.problem(at, itemKey, nowHint(f), "%s is not in this version yet", text)
-	}
-}
-
-// nowHint says what this version can do instead.
-func nowHint(f field) string {
-	if words := strings.Join(f.now, " or "); words != "" {
-		return "so far only " + words
-	}
-	return "leave the key out"
 }
 
 // quoteKey writes a key as TOML wants it.

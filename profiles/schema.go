@@ -17,8 +17,6 @@ import (
 //	min:"1" max:"9"   the bounds of a number or duration; negative ones are always wrong
 //	format:"host"     what a string (of a list: each item) must look like; see formats.go
 //	kinds:"local"     the kinds of forward that have the key
-//	now:"a|b"         what this version can do of all that; the rest is checked, and then
-//	                  a problem. now:"" on a table: it may not be written.
 var (
 	profileTable = describe(reflect.TypeFor[Profile]())
 	daemonTable  = describe(reflect.TypeFor[Daemon]())
@@ -36,8 +34,6 @@ type field struct {
 	min, max string
 	format   string
 	kinds    []string
-	now      []string
-	later    bool // now says which values work
 	table    []field
 }
 
@@ -49,13 +45,11 @@ func describe(t reflect.Type) []field {
 		if tag.Get("toml") == "" {
 			continue
 		}
-		now, later := tag.Lookup("now")
 		f := field{
 			key: tag.Get("toml"), index: i, typ: t.Field(i).Type,
 			fallback: tag.Get("default"), auto: tag.Get("auto"), required: tag.Get("required") != "",
 			enum: split(tag.Get("enum")), min: tag.Get("min"), max: tag.Get("max"),
 			format: tag.Get("format"), kinds: split(tag.Get("kinds")),
-			now: strings.Split(now, "|"), later: later,
 		}
 		f.table = f.describeTable()
 		fields = append(fields, f)
@@ -122,7 +116,6 @@ type Key struct {
 	Default  string   // in words where it depends on more; empty for none
 	Required bool     // must be written
 	Enum     []string // the only values, or nil
-	Now      []string // what this version can do of it, or nil for everything
 }
 
 // Keys returns every key of a profile, in the order of the documentation.
@@ -148,11 +141,7 @@ func keys(prefix string, fields []field) []Key {
 }
 
 func (f field) describeKey(name string) Key {
-	k := Key{Name: name, Type: typeName(f.typ), Default: f.fallback + f.auto, Required: f.required, Enum: f.enum}
-	if f.later {
-		k.Now = f.now
-	}
-	return k
+	return Key{Name: name, Type: typeName(f.typ), Default: f.fallback + f.auto, Required: f.required, Enum: f.enum}
 }
 
 func typeName(t reflect.Type) string {
