@@ -226,7 +226,7 @@ func (t *tunnel) stopForward(name string) <-chan struct{} {
 
 // relink makes the link connect as p says; the forwards stay.
 func (t *tunnel) relink(p profiles.Profile) {
-	awaitAll([]<-chan struct{}{t.windows.endRemote()}, stopTime) // while the old server is there
+	t.windows.endRemote() // while the old server is there
 	t.take(p)
 	t.forget()
 	t.desk.leave() // an answer for the old server is none for the new one
@@ -263,7 +263,7 @@ func (t *tunnel) drain(ctx context.Context) {
 	t.windows.endApps() // else nobody would
 	var drains sync.WaitGroup
 	drains.Go(func() { t.sessions.drain(ctx) })
-	drains.Go(func() { awaitAll([]<-chan struct{}{t.windows.endRemote()}, stopTime) })
+	drains.Go(t.windows.endRemote)
 	for _, r := range t.running() {
 		drains.Go(func() { _ = r.Drain(ctx) }) // at the end of ctx, stop cuts what is left
 	}
@@ -275,7 +275,7 @@ func (t *tunnel) drain(ctx context.Context) {
 func (t *tunnel) stop() <-chan struct{} {
 	t.stopped.Do(func() {
 		t.sessions.end(fmt.Errorf("%s was stopped", t.name))
-		awaitAll([]<-chan struct{}{t.windows.endRemote()}, stopTime)
+		t.windows.endRemote()
 		t.cancel()
 		t.forget()
 		go t.awaitWork()

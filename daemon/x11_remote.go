@@ -95,16 +95,17 @@ func (w *windows) newRemote(p profiles.Profile, spec profiles.X11) *remoteDispla
 	return r
 }
 
-// endRemote takes the display at the server back for good. The channel is closed
-// when that is over, and nil where there is none.
-func (w *windows) endRemote() <-chan struct{} {
+// endRemote takes the display at the server back, which it awaits for stopTime at
+// most.
+func (w *windows) endRemote() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.remote != nil {
 		w.remote.cancel()
 		w.remote = nil
 	}
-	return w.remoteOver
+	over := w.remoteOver
+	w.mu.Unlock()
+	awaitAll([]<-chan struct{}{over}, stopTime)
 }
 
 // remoteNow returns the display at the server, or nil.
