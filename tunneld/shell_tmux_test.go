@@ -3,8 +3,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -87,54 +85,6 @@ func TestShell(t *testing.T) {
 	})
 }
 
-// The same steps through tunneld and through ssh show the same.
-func TestShellLooksLikeSSH(t *testing.T) {
-	d := bare(t)
-	text := filepath.Join(t.TempDir(), "text")
-	var lines strings.Builder
-	for i := range 200 {
-		fmt.Fprintf(&lines, "line %d of a long text with \ttabs\n", i)
-	}
-	if err := os.WriteFile(text, []byte(lines.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ssh := fmt.Sprintf("ssh -F none -i %s -o IdentitiesOnly=yes -o UserKnownHostsFile=%s -p %d %s@%s; echo status=$?", d.ClientKey, d.KnownHosts, d.Port, d.User, d.Host)
-	steps := []struct {
-		keys []string
-		want string
-	}{
-		{[]string{"vi -n -u NONE -N " + text, "Enter"}, "line 0 of"},
-		{[]string{"100G", "ofrom here", "Escape"}, "from here"},
-		{[]string{":q!", "Enter", "clear", "Enter"}, "there>"},
-		{[]string{"less " + text, "Enter"}, "line 0 of"},
-		{[]string{"/line 150", "Enter"}, "line 150"},
-		{[]string{"q", "clear", "Enter"}, "there>"},
-		{[]string{"stty -a | grep -o 'erase = [^;]*\\|-*iutf8\\|-*echo '", "Enter"}, "erase"},
-		{[]string{"clear; exit 9", "Enter"}, "status=9"},
-	}
-	eachWay(t, d, "", func(t *testing.T, p *process) {
-		ours, theirs := shellPane(t, p), shellPane(t, p)
-		ours.opens("work")
-		theirs.types(ssh, "Enter")
-		theirs.awaits("a prompt", func(screen string) bool { return strings.ContainsAny(screen, "#") })
-		theirs.types("PS1='there> '; clear", "Enter")
-		theirs.awaits("the prompt", func(screen string) bool { return strings.TrimSpace(screen) == "there>" })
-		for _, step := range steps {
-			var screens [2]string
-			for i, s := range []*pane{ours, theirs} {
-				for _, keys := range step.keys {
-					s.types(keys)
-				}
-				screens[i] = s.shows(step.want)
-			}
-			if strings.Contains(step.want, "status") {
-				continue // the command lines differ
-			}
-			sshtest.Eventually(t, patience, fmt.Sprint("the same screen after ", step.keys), func() bool { return ours.screen() == theirs.screen() })
-		}
-	})
-}
-
 // A shell that ends for another reason than its own says so, and gives the
 // terminal back.
 func TestShellLeavesTheTerminalAsItWas(t *testing.T) {
@@ -198,27 +148,51 @@ func (p *pane) kills(names ...string) {
 	p.t.Fatalf("no program in\n%s", out)
 }
 
-// Nothing of a long paste is lost.
-func TestPaste(t *testing.T) {
+// A suspended shell leaves the terminal to the one that suspended it, and goes on
+// with the size that is there then.
+func TestShellSuspends(t *testing.T) {
+	t.Parallel()
 	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
 		s := shellPane(t, p)
+		before := s.modes()
 		s.opens("work")
-		file := filepath.Join(t.TempDir(), "pasted")
-		var text strings.Builder
-		for i := range 2000 {
-			fmt.Fprintf(&text, "line %d of a long paste\n", i)
+		raw := s.modes()
+		s.types("Enter", "~", "C-z")
+		s.shows("shell work", "\nhere>") // the line of the job
+		if now := s.modes(); now != before {
+			t.Errorf("the terminal was\n%s\nand is\n%s", before, now)
 		}
-		s.types("stty -echo; cat > "+file, "Enter")
-		source := filepath.Join(t.TempDir(), "source")
-		if err := os.WriteFile(source, []byte(text.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s.tmux("load-buffer", source)
-		s.tmux("paste-buffer", "-r")
-		sshtest.Eventually(t, patience, "the paste", func() bool {
-			got, _ := os.ReadFile(file)
-			return string(got) == text.String()
-		})
-		s.types("C-d")
+		s.tmux("resize-window", "-x", "90", "-y", "28")
+		s.types("clear; fg", "Enter")
+		s.shows("shell work")
+		s.types("Enter", "clear; stty size", "Enter")
+		s.shows("28 90", "there>")
+		s.tmux("resize-window", "-x", "80", "-y", "24")
+		sshtest.Eventually(t, patience, "the modes of the shell", func() bool { return s.modes() == raw })
+		s.types("exit 4", "Enter")
+		s.shows("logout\nhere>")
+		s.types("echo again=$?", "Enter")
+		s.shows("again=4")
+	})
+}
+
+// The escape character may be another, or none.
+func TestShellEscapeCharacter(t *testing.T) {
+	t.Parallel()
+	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
+		s := shellPane(t, p)
+		s.opens("-e none work")
+		s.types("Enter", "~.", "Enter")
+		s.shows("~.: ") // the shell's own words about it
+		s.types("clear; exit 5", "Enter")
+		s.shows("status=5")
+		s.types("clear", "Enter")
+		s.opens("--escape '^B' work")
+		s.types("Enter", "~.", "Enter")
+		s.shows("~.: ")
+		s.types("C-b", "?")
+		s.shows("^B. end the session")
+		s.types("C-b", ".")
+		s.shows("tunneld: disconnected", "status=255")
 	})
 }

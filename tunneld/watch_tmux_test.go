@@ -116,6 +116,12 @@ func (p *pane) modes() string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return string(out) + p.tmux("display-message", "-p", "alternate=#{alternate_on} cursor=#{cursor_flag} keypad=#{keypad_flag} "+
+	return string(out) + p.switches()
+}
+
+// switches are what programs switch on and off in the emulator.
+func (p *pane) switches() string {
+	p.t.Helper()
+	return p.tmux("display-message", "-p", "alternate=#{alternate_on} cursor=#{cursor_flag} keypad=#{keypad_flag} "+
 		"cursorkeys=#{keypad_cursor_flag} mouse=#{mouse_any_flag} wrap=#{wrap_flag} insert=#{insert_flag} origin=#{origin_flag} bracket=#{bracket_paste_flag}")
 }
