@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// binding is an address that an enabled forward takes, on a machine.
+// binding is an address that an enabled forward or display takes, on a machine.
 type binding struct {
 	machine string // "" is this one
 	address Address
-	forward string // the name
+	taker   string // who that is, in words
 	key     string
 	at      place
 }
@@ -27,13 +27,21 @@ func bindings(p Profile, root *node) []binding {
 		if !f.Enabled || f.Listen == (Address{}) {
 			continue
 		}
-		b := binding{address: f.Listen, forward: f.Name, key: key + ".listen", at: n.find("listen").at}
+		b := binding{address: f.Listen, taker: "the forward " + f.Name, key: key + ".listen", at: n.find("listen").at}
 		if !f.ListensHere() {
-			b.machine = fmt.Sprintf("%s@%s:%d", p.Server.User, strings.ToLower(p.Server.Host), p.Server.Port)
+			b.machine = machineOf(p.Server)
 		}
 		all = append(all, b)
 	}
+	if number := p.X11.RemoteDisplay; p.X11.Enabled && number > 0 {
+		n := root.find("x11", "remote_display")
+		all = append(all, binding{machineOf(p.Server), Address{Network: TCP, Host: "127.0.0.1", Port: 6000 + number}, "the display there", "x11.remote_display", n.at})
+	}
 	return all
+}
+
+func machineOf(s Server) string {
+	return fmt.Sprintf("%s@%s:%d", s.User, strings.ToLower(s.Host), s.Port)
 }
 
 func (b binding) conflicts(other binding) bool {
@@ -44,7 +52,7 @@ func (b binding) conflicts(other binding) bool {
 func (b binding) conflict(other binding) Problem {
 	return Problem{
 		File: b.at.file, Line: b.at.line, Column: b.at.column, Key: b.key,
-		Message: fmt.Sprintf("%s is taken by the forward %s (%s, %s)", b.address, other.forward, other.at, other.address),
+		Message: fmt.Sprintf("%s is taken by %s (%s, %s)", b.address, other.taker, other.at, other.address),
 		Hint:    "choose another listen address, or disable one of them",
 	}
 }

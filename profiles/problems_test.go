@@ -123,6 +123,7 @@ var problemTests = []struct{ name, text, want string }{
 	{"app and forward", host + "[[forward.local]]\nname = 'x'\nlisten = 1\ntarget = 2\n[[x11.app]]\nname = 'x'\ncommand = 'x'", `7:1: x11.app[0].name: the name x is taken in this profile; give one of them another name`},
 
 	{"remote_display", host + "x11.remote_display = 7", ``},
+	{"remote_display and a forward", host + "x11.remote_display = 7\nforward.remote = [{ listen = 6007, target = 1 }]", `2:5: x11.remote_display: 127.0.0.1:6007 is taken by the forward remote-6007 (profiles/lab.toml:3, localhost:6007); choose another listen address, or disable one of them`},
 	{"remote_display too high", host + "x11.remote_display = 59536", `2:5: x11.remote_display: must be at most 59535`},
 
 	// When it is up.
