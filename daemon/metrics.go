@@ -84,6 +84,9 @@ func sendLink(out chan<- prometheus.Metric, p control.Profile) {
 	}
 	if p.State != disabled {
 		linkUp.send(out, truth(p.State == string(link.Up)), p.Name)
+		if r := p.X11.Remote; r != nil {
+			remoteUp.send(out, truth(r.State == remoteReady), p.Name)
+		}
 	}
 	if p.RTT != nil {
 		linkRTT.send(out, *p.RTT/1000, p.Name)

@@ -40,12 +40,15 @@ var (
 	forwardFailures         = counter("tunneld_forward_failures_total", "Connections that were accepted but not relayed, by code.", "profile", "forward", "code")
 	forwardBytes            = counter("tunneld_forward_bytes_total", "Bytes relayed, by direction: to_server or from_server.", "profile", "forward", "direction")
 	forwardHold             = newMetric("histogram", prometheus.UntypedValue, "tunneld_forward_hold_seconds", "How long new connections waited for a link that was not up.", "profile", "forward")
+
+	remoteUp = gauge("tunneld_x11_remote_display_up", "Whether the display at the server is ready; of enabled profiles that have one.", "profile")
 )
 
 var exported = []*metric{
 	buildInfo, reloadSuccess, reloadTime, profileProblems,
 	linkUp, linkState, linkSince, linkRTT, linkReconnects,
 	forwardUp, forwardConnections, forwardConnectionsTotal, forwardFailures, forwardBytes, forwardHold,
+	remoteUp,
 }
 
 // holdBuckets reach from an outage that nobody notices to a long hold.

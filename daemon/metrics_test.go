@@ -149,8 +149,9 @@ func TestEveryMetric(t *testing.T) {
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local := sshtest.FreeAddr(t)
 	text := strings.Replace(profileFor(d, local, echo.Addr), `name = "db"`, "name = \"db\"\nhold = \"60s\"", 1)
-	s, _ := supervise(t, map[string]string{"work": text, "refusing": profileFor(d, sshtest.FreeAddr(t), "127.0.0.1:1"), "bad": "tagret = 1\n"})
-	s.want(t, "up", series{`tunneld_link_state{profile="work",state="up"}`: 1, `tunneld_profile_problems{}`: 2, `tunneld_config_last_reload_success{}`: 0})
+	const forbidden = "[x11]\nremote_display = 7\n[shell]\nenabled = false\n"
+	s, _ := supervise(t, map[string]string{"work": text, "refusing": profileFor(d, sshtest.FreeAddr(t), "127.0.0.1:1") + forbidden, "bad": "tagret = 1\n"})
+	s.want(t, "up", series{`tunneld_link_state{profile="work",state="up"}`: 1, `tunneld_x11_remote_display_up{profile="refusing"}`: 0, `tunneld_profile_problems{}`: 2, `tunneld_config_last_reload_success{}`: 0})
 	if n := d.KillConnections(); n == 0 {
 		t.Fatal("nothing to kill")
 	}

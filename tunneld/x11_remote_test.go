@@ -170,6 +170,50 @@ func TestRemoteDisplayIsTakenBack(t *testing.T) {
 	gone("the daemon's end")
 }
 
+// A server that hangs holds up nobody: what stays there is replaced the next time.
+func TestRemoteDisplayOfServerThatHangs(t *testing.T) {
+	t.Parallel()
+	k := newRemoteDesk(t, "")
+	k.start()
+	k.ready()
+	before := k.entries()
+	k.d.Pause(false)
+	k.must("down", "work")
+	k.d.Resume()
+	k.must("up", "work")
+	k.ready()
+	if after := k.entries(); after != before || after == "" {
+		t.Errorf("entries %q, before %q", after, before)
+	}
+}
+
+// Its time over, it shows no new window, keeps what is open, and begins anew with
+// the next connection.
+func TestRemoteDisplayTimeout(t *testing.T) {
+	t.Parallel()
+	k := newRemoteDesk(t, "untrusted_timeout = '2s'\n")
+	k.start()
+	k.ready()
+	name := fmt.Sprintf("localhost:%d", k.number)
+	clock := k.there(name, "xclock", "-title", "clock")
+	if err := clock.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer clock.Wait()
+	defer clock.Process.Kill()
+	awaitWindows(t, k.x, "clock", 1)
+	sshtest.Eventually(t, patience, "a refusal", func() bool {
+		out, err := k.there(name, "xdpyinfo").CombinedOutput()
+		return err != nil && strings.Contains(string(out), string(fault.X11Expired))
+	})
+	k.coded(0, "work", fault.X11Expired)
+	if windowsOf(k.x, "clock") != 1 {
+		t.Error("the window that was open is gone")
+	}
+	k.must("restart", "work")
+	sshtest.Eventually(t, patience, "a window after the restart", func() bool { return k.there(name, "xdpyinfo").Run() == nil })
+}
+
 // The cookie stays the same over a restart, so that copies of it go on; it is
 // not the display's own, and nobody is told it.
 func TestRemoteDisplayCookie(t *testing.T) {
