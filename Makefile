@@ -8,9 +8,10 @@ build: ## the program, as bin/tunneld
 test: deps ## every test, against real servers, with the race detector
 	go test -race -timeout 20m ./...
 
-test-system: ## installed as a service: whole machines run by systemd (Debian, as root)
+test-system: ## installed as a service: whole machines run by systemd, and Wine (Debian, as root)
 	scripts/deps system
 	go test -race -tags system -timeout 30m ./install
+	go test -race -tags system -timeout 30m -run WindowsService ./tunneld
 
 bench: deps ## the benchmarks, without the race detector
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...

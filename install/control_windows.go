@@ -22,10 +22,22 @@ const (
 )
 
 func start(m service.Service) error {
+	if err := await(func(is svc.Status) (bool, error) { return is.State != svc.StopPending, nil }); err != nil {
+		return err
+	}
 	if err := m.Start(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
 		return err
 	}
-	return await(svc.Running)
+	return await(isRunning)
+}
+
+// isRunning fails when the service did. One that is stopped without an exit code
+// is only about to start.
+func isRunning(is svc.Status) (bool, error) {
+	if is.State == svc.Stopped && is.Win32ExitCode != 0 {
+		return false, fmt.Errorf("it ended at once, with exit code %d", exitCode(is))
+	}
+	return is.State == svc.Running, nil
 }
 
 // stop does not use kardianos' Stop, which waits for ever.
@@ -37,29 +49,37 @@ func stop(service.Service) error {
 	if err != nil && !errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) {
 		return err
 	}
-	return await(svc.Stopped)
+	return await(func(is svc.Status) (bool, error) { return is.State == svc.Stopped, nil })
 }
 
 func restart(m service.Service) error { return errors.Join(stop(m), start(m)) }
 
-// await waits until the service is in a state. One that stops when it should run
-// has an exit code.
-func await(want svc.State) error {
+// await waits until the service is as wanted, or that fails.
+func await(wanted func(svc.Status) (bool, error)) error {
 	return withService(windows.SERVICE_QUERY_STATUS, func(m *mgr.Service) error {
 		deadline := time.Now().Add(controlTime)
 		for {
 			is, err := m.Query()
-			switch {
-			case err != nil || is.State == want:
+			if err != nil {
 				return err
-			case want == svc.Running && is.State == svc.Stopped:
-				return fmt.Errorf("it ended at once, with exit code %d", max(is.Win32ExitCode, is.ServiceSpecificExitCode))
-			case time.Now().After(deadline):
+			}
+			if done, err := wanted(is); done || err != nil {
+				return err
+			}
+			if time.Now().After(deadline) {
 				return fmt.Errorf("it takes longer than %v", controlTime)
 			}
 			time.Sleep(look)
 		}
 	})
+}
+
+// exitCode is the service's own, where it gave one.
+func exitCode(s svc.Status) uint32 {
+	if s.Win32ExitCode == uint32(windows.ERROR_SERVICE_SPECIFIC_ERROR) {
+		return s.ServiceSpecificExitCode
+	}
+	return s.Win32ExitCode
 }
 
 // withService opens the service for what rights allow, which for a question is

@@ -1,4 +1,4 @@
-//go:build !wine
+//go:build !system
 
 package main
 

@@ -12,12 +12,6 @@ import (
 	"tunneld/internal/sshtest"
 )
 
-// prng is what Go's runtime wants of a DLL that Wine 8 lacks.
-const prng = `#include <windows.h>
-BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
-__declspec(dllexport) BOOL ProcessPrng(PBYTE p, SIZE_T n) { return SystemFunction036(p, (ULONG)n); }
-`
-
 // wine is the program built for Windows and the place where it runs.
 type wine struct {
 	exe    string
@@ -27,13 +21,17 @@ type wine struct {
 	users int
 }
 
-// windows returns the one wine of all tests, made at the first call.
-var windows = sync.OnceValues(newWine)
+// windows returns the one wine of all tests that need none of their own, made at
+// the first call.
+var windows = sync.OnceValues(sharedWine)
 
-func newWine() (*wine, error) {
-	dir := filepath.Dir(program) // removed with it
+// sharedWine is removed with the program.
+func sharedWine() (*wine, error) { return newWine(filepath.Dir(program)) }
+
+// newWine makes a wine in dir, of the program built with flags.
+func newWine(dir string, flags ...string) (*wine, error) {
 	w := &wine{exe: filepath.Join(dir, "tunneld.exe"), prefix: filepath.Join(dir, "wine")}
-	build := exec.Command("go", "build", "-o", w.exe, ".")
+	build := exec.Command("go", append(append([]string{"build", "-o", w.exe}, flags...), ".")...)
 	build.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, out)
@@ -41,12 +39,8 @@ func newWine() (*wine, error) {
 	if out, err := w.run("wineboot", "-i").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("wineboot: %w\n%s", err, out)
 	}
-	source := filepath.Join(dir, "prng.c")
-	if err := os.WriteFile(source, []byte(prng), 0o600); err != nil {
-		return nil, err
-	}
 	dll := filepath.Join(w.prefix, "drive_c", "windows", "system32", "bcryptprimitives.dll")
-	if out, err := exec.Command("x86_64-w64-mingw32-gcc", "-shared", "-o", dll, source, "-ladvapi32").CombinedOutput(); err != nil {
+	if out, err := exec.Command("x86_64-w64-mingw32-gcc", "-shared", "-o", dll, "testdata/wine/prng.c", "-ladvapi32").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("gcc: %w\n%s", err, out)
 	}
 	return w, nil
