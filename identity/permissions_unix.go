@@ -6,9 +6,8 @@ import (
 	"os"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"tunneld/fault"
+	"tunneld/internal/access"
 )
 
 // checkPermissions refuses a secret file of ours that others can read, as
@@ -23,7 +22,7 @@ func checkPermissions(path, what string) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	ours, mode := ok && int(stat.Uid) == os.Getuid(), info.Mode().Perm()
 	switch {
-	case (!ours || mode&0o077 == 0) && mode&0o022 == 0, readOnlyMount(path):
+	case (!ours || mode&0o077 == 0) && mode&0o022 == 0, access.MountedReadOnly(path):
 		return nil
 	case !ours:
 		return fault.New(fault.KeyPermissions, fault.Auth, "others can change the %s %s (mode %04o)", what, path, mode).
@@ -31,8 +30,4 @@ func checkPermissions(path, what string) error {
 	}
 	return fault.New(fault.KeyPermissions, fault.Auth, "others can read the %s %s (mode %04o)", what, path, mode).
 		WithHint("chmod 600 %s", path)
-}
-
-func readOnlyMount(path string) bool {
-	return unix.Access(path, unix.W_OK) == unix.EROFS
 }

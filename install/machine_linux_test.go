@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"tunneld/internal/sshtest"
 )
 
 // patience bounds every wait, on a machine that runs others.
@@ -166,10 +164,17 @@ func (m *machine) wantWords(script, out string, words ...string) {
 // await runs a script again and again until it succeeds.
 func (m *machine) await(what, script string) {
 	m.t.Helper()
-	sshtest.Eventually(m.t, patience, what, func() bool {
-		_, err := m.try(script)
-		return err == nil
-	})
+	limit := time.Now().Add(patience)
+	for {
+		out, err := m.try(script)
+		switch {
+		case err == nil:
+			return
+		case time.Now().After(limit):
+			m.t.Fatalf("%s: not within %v: %s: %v\n%s", what, patience, script, err, out)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // put writes a file of the machine.

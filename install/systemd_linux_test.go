@@ -6,151 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/net/proxy"
+
 	"tunneld/internal/sshtest"
 )
-
-// Where things are in a machine.
-const (
-	echoAddr = "127.0.0.1:7007" // reached by way of the server
-	here     = "127.0.0.1:5432" // the forward
-	profile  = "/etc/tunneld/profiles/work.toml"
-)
-
-// workProfile leads to the machine's own SSH server, as root with a key.
-func workProfile(key, more string) string {
-	return fmt.Sprintf(`server = { host = "127.0.0.1", user = "root" }
-auth = { identity_files = [%q], agent = "none" }
-link = { reconnect_min = "50ms", reconnect_max = "300ms" }
-[[forward.local]]
-name = "db"
-listen = "localhost:5432"
-target = %q
-%s`, key, echoAddr, more)
-}
-
-// serveEcho answers in the machine with what it hears.
-func (m *machine) serveEcho() {
-	m.t.Helper()
-	var ln net.Listener
-	err := m.inNetwork(func() (err error) {
-		ln, err = net.Listen("tcp", echoAddr)
-		return err
-	})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	m.t.Cleanup(func() { ln.Close() })
-	go answer(ln)
-}
-
-func answer(ln net.Listener) {
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go echo(c)
-	}
-}
-
-func echo(c net.Conn) {
-	defer c.Close()
-	_, _ = io.Copy(c, c) // its end is the client's affair
-}
-
-// ping sends a word through a forward and wants it back.
-func (m *machine) ping(address string) error {
-	c, err := m.dial(address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return pingOn(c)
-}
-
-// pingFile is ping through a socket in the machine's file system.
-func (m *machine) pingFile(path string) error {
-	c, err := net.DialTimeout("unix", fmt.Sprintf("/proc/%d/root%s", m.leader(), path), patience)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	return pingOn(c)
-}
-
-// connect only connects.
-func (m *machine) connect(address string) error {
-	c, err := m.dial(address)
-	if err != nil {
-		return err
-	}
-	return c.Close()
-}
-
-func pingOn(c net.Conn) error {
-	const word = "hello"
-	if _, err := io.WriteString(c, word); err != nil {
-		return err
-	}
-	got := make([]byte, len(word))
-	if _, err := io.ReadFull(c, got); err != nil {
-		return err
-	}
-	if string(got) != word {
-		return fmt.Errorf("%q came back", got)
-	}
-	return nil
-}
-
-// wantPing waits until a forward works.
-func (m *machine) wantPing(address string) {
-	m.t.Helper()
-	var last error
-	sshtest.Eventually(m.t, patience, "a connection through "+address, func() bool {
-		last = m.ping(address)
-		return last == nil
-	})
-}
-
-// trustServer lets every account of the machine know its SSH server, and a key in.
-func (m *machine) trustServer(key string) {
-	m.t.Helper()
-	m.sh(`for f in /etc/ssh/ssh_host_*_key.pub; do awk '{print "127.0.0.1", $1, $2}' $f; done >/etc/ssh/ssh_known_hosts
-		mkdir -p -m 700 /root/.ssh; ssh-keygen -q -t ed25519 -N '' -f ` + key + `; cat ` + key + `.pub >>/root/.ssh/authorized_keys`)
-}
-
-// serve installs the service with one profile and starts it.
-func (m *machine) serve(more string) {
-	m.t.Helper()
-	m.sh("tunneld service install")
-	m.trustServer("/etc/tunneld/keys/work")
-	m.sh("chown tunneld /etc/tunneld/keys/work")
-	m.put(profile, []byte(workProfile("/etc/tunneld/keys/work", more)), 0o644)
-	m.serveEcho()
-	m.sh("tunneld service start")
-	m.wantPing(here)
-}
-
-// pid is the daemon's process id, in the machine.
-func (m *machine) pid() string {
-	m.t.Helper()
-	return m.sh("systemctl show -p MainPID --value tunneld")
-}
-
-// awaitRestart waits until another process than the old one runs and works.
-func (m *machine) awaitRestart(old string) {
-	m.t.Helper()
-	m.await("a new process", "systemctl is-active tunneld && test $(systemctl show -p MainPID --value tunneld) != "+old)
-	m.wantPing(here)
-}
 
 func TestInstall(t *testing.T) {
 	m := boot(t)
@@ -191,7 +54,9 @@ func TestInstall(t *testing.T) {
 // What befalls a service, and what becomes of it.
 func TestServiceLife(t *testing.T) {
 	m := boot(t)
-	m.serve("[[forward.local]]\nlisten = '127.0.0.1:80'\ntarget = '" + echoAddr + "'\n")
+	m.serve("")
+	t.Run("forwards", m.testForwards)
+	t.Run("offline", m.testOffline)
 	t.Run("power", m.testPower)
 	t.Run("journal", m.testJournal)
 	t.Run("reload", m.testReload)
@@ -210,10 +75,66 @@ func (m *machine) step(t *testing.T) {
 	t.Cleanup(func() { m.t = whole })
 }
 
+// Every kind of forward works from inside, with what the unit leaves of the
+// machine.
+func (m *machine) testForwards(t *testing.T) {
+	m.step(t)
+	m.put(profile, []byte(workProfile("/etc/tunneld/keys/work", `
+[[forward.local]]
+listen = "127.0.0.1:80"
+target = "127.0.0.1:7007"
+[[forward.local]]
+listen = "unix:/run/tunneld/db.sock"
+mode = "0660"
+target = "127.0.0.1:7007"
+[[forward.dynamic]]
+listen = "127.0.0.1:1080"
+[[forward.remote]]
+listen = "127.0.0.1:6000"
+target = "127.0.0.1:7007"
+`)), 0o644)
+	for _, address := range []string{here, "[::1]:5432", "127.0.0.1:80", "127.0.0.1:6000"} {
+		m.wantPing(address)
+	}
+	sshtest.Eventually(t, patience, "the socket file", func() bool { return m.pingFile("/run/tunneld/db.sock") == nil })
+	m.says("stat -c '%U %G %a' /run/tunneld/db.sock", "tunneld tunneld 660")
+	socks, err := proxy.SOCKS5("tcp", "127.0.0.1:1080", nil, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := socks.Dial("tcp", echoAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := pingOn(c); err != nil {
+		t.Error(err)
+	}
+}
+
+// A machine without a network starts the service all the same: it is ready with
+// its local ports.
+func (m *machine) testOffline(t *testing.T) {
+	m.step(t)
+	const far = "/etc/tunneld/profiles/far.toml"
+	m.put(far, []byte(`server = { host = "bastion.example.com", user = "ana" }
+auth = { agent = "none" }
+[[forward.local]]
+listen = "127.0.0.1:5500"
+target = 80
+`), 0o644)
+	m.sh("systemctl restart tunneld; systemctl is-active tunneld")
+	if err := m.connect("127.0.0.1:5500"); err != nil {
+		t.Error(err)
+	}
+	m.await("the status", "systemctl show -p StatusText tunneld | grep '1 of 2 profiles up; far waiting: dns_failed'")
+	m.sh("rm " + far)
+}
+
 // The service has the account, the one capability and the files that it needs.
 func (m *machine) testPower(t *testing.T) {
 	m.step(t)
-	m.wantPing("127.0.0.1:80")
+	m.says("grep Umask /proc/$(systemctl show -p MainPID --value tunneld)/status", "0077")
 	pid := m.pid()
 	m.says("cat /proc/"+pid+"/status", "NoNewPrivs:\t1", "CapEff:\t0000000000000400", "Seccomp:\t2")
 	m.says("systemctl show -p User tunneld; stat -c '%U %a' /run/tunneld/tunneld.sock /var/lib/tunneld/events.jsonl", "User=tunneld", "tunneld 660", "tunneld 600")
@@ -253,6 +174,18 @@ func (m *machine) testOthersCanChange(t *testing.T) {
 	m.wantPing(here)
 	m.sh("chmod 644 " + profile + "; systemctl reload tunneld")
 	m.await("no problem", "! tunneld status --json | grep 'others can change'")
+
+	// Its unit makes everything else read-only for the service, and for it alone.
+	const key = "/etc/ssh/lent"
+	m.sh("cp /etc/tunneld/keys/work " + key + "; chown tunneld " + key + "; chmod 620 " + key)
+	m.put(profile, []byte(workProfile(key, "")), 0o644)
+	m.sh("systemctl reload tunneld")
+	m.await("the refusal", "(tunneld status || true) | grep 'chmod 600 "+key+"'")
+	m.sh("chmod 600 " + key)
+	m.wantPing(here)
+	m.put(profile, []byte(workProfile("/etc/tunneld/keys/work", "")), 0o644)
+	m.sh("systemctl reload tunneld")
+	m.wantPing(here)
 }
 
 func (m *machine) testKill(t *testing.T) {

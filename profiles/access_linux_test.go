@@ -25,6 +25,8 @@ func TestSystemFilesOthersCanChange(t *testing.T) {
 		{"owner", "profiles/work.toml", 0o600, 1234, "chown root "},
 		{"folder", "profiles", 0o777, 0, "chmod go-w "},
 		{"top", ".", 0o777, 0, "chmod go-w "},
+		{"above", "..", 0o777, 0, "chmod go-w "},
+		{"above, owner", "..", 0o755, 1234, "chown root "},
 		{"settings", "daemon.toml", 0o622, 0, "chmod go-w "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -64,6 +66,19 @@ func TestSystemFiles(t *testing.T) {
 	if _, ok := load(t, l).Profile("work"); !ok {
 		t.Error("no profile")
 	}
+}
+
+// In a folder such as /tmp others cannot replace what is not theirs.
+func TestSystemFilesInStickyFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only in root's")
+	}
+	l := folder(t, map[string]string{"profiles/work.toml": systemProfile})
+	l.Env.System = true
+	if err := os.Chmod(filepath.Dir(l.Dir), 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	load(t, l)
 }
 
 // What root writes for a service, the service's group can read.

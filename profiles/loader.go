@@ -201,8 +201,8 @@ func (run *reading) readProfiles() bool {
 func (run *reading) list() ([]fs.DirEntry, error) {
 	folder := filepath.Join(run.Dir, profilesFolder)
 	if run.Env.System {
-		for _, dir := range []string{run.Dir, folder} {
-			if err := checkAccess(dir); err != nil {
+		for _, err := range []error{checkWay(run.Dir), checkAccess(run.Dir), checkAccess(folder)} {
+			if err != nil {
 				return nil, err
 			}
 		}

@@ -319,10 +319,21 @@ func TestBrokenAlgorithmWarns(t *testing.T) {
 	wants(t, "trace", out, errs, status, 0, "server offers: macs hmac-sha1", "we offer: macs ")
 }
 
-// Nothing of the daemon's memory ends in a core file.
-func TestNoCoreDump(t *testing.T) {
-	p := startDaemon(t, nil)
+// Nothing of the daemon's memory ends in a core file, and nobody else reads what
+// it writes.
+func TestNoCoreDumpAndNoWideFile(t *testing.T) {
+	p := prepareDaemon(t, nil)
+	p.command = func(args ...string) *exec.Cmd {
+		cmd := exec.Command("sh", append([]string{"-c", `ulimit -c unlimited; umask 0; exec "$@"`, "sh", program}, append(args, "--config", p.dir)...)...)
+		cmd.Env = environment()
+		return cmd
+	}
+	p.start()
 	p.await(0, "the start", func(e control.Event) bool { return e.Message == "started" })
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil || !strings.Contains(string(status), "Umask:\t0077\n") {
+		t.Errorf("%v, no umask 0077 in\n%s", err, status)
+	}
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)

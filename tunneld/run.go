@@ -68,6 +68,7 @@ func (g *globals) runDaemon(ctx context.Context, f folders, h host) error {
 		return err
 	}
 	ignoreBrokenPipe()
+	keepFilesOwn()
 	if err := forbidCoreDumps(); err != nil {
 		return fmt.Errorf("forbid core dumps: %w", err)
 	}

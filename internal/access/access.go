@@ -1,5 +1,6 @@
-// Package access knows whom of Windows' accounts the machine's tunneld trusts,
-// and reads access lists: who may change a file, and who this process is.
+// Package access knows who may change a file of the machine's tunneld: which of
+// Windows' accounts it trusts, what their access lists say and who this process
+// is; elsewhere, what is mounted so that nobody may.
 package access
 
 import (

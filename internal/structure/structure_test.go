@@ -22,7 +22,7 @@ var leaves = []string{
 var star = map[string][]string{
 	"fault":    nil,
 	"profiles": {"fault", "internal/access"},
-	"identity": {"fault"},
+	"identity": {"fault", "internal/access"},
 	"link":     {"fault", "identity"},
 	"forward":  {"fault"},
 	"x11":      {"fault"},
