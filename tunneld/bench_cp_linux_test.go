@@ -14,7 +14,7 @@ import (
 const copied = 1 << 30
 
 // BenchmarkCp copies 1 GiB by the daemon, and in turn by scp and sftp, which make a
-// connection each.
+// connection each, with the most memory that each ever had.
 func BenchmarkCp(b *testing.B) {
 	for name, up := range map[string]bool{"up": true, "down": false} {
 		b.Run(name, func(b *testing.B) { benchmarkCp(b, up) })
@@ -40,22 +40,27 @@ func benchmarkCp(b *testing.B, up bool) {
 			return cmd
 		}},
 	}
-	speeds := map[string][]float64{}
+	speeds, most := map[string][]float64{}, map[string]int{}
 	for b.Loop() {
 		for range rounds {
 			for _, c := range copiers {
-				start := time.Now()
-				if out, err := c.command().CombinedOutput(); err != nil {
+				start, cmd, out := time.Now(), c.command(), new(strings.Builder)
+				cmd.Stdout, cmd.Stderr = out, out
+				peak, err := runWatched(cmd)
+				if err != nil {
 					b.Fatalf("%s: %v\n%s", c.name, err, out)
 				}
+				most[c.name] = max(most[c.name], peak)
 				speeds[c.name] = append(speeds[c.name], copied>>20/time.Since(start).Seconds())
 			}
 		}
 	}
 	for _, c := range copiers {
 		b.ReportMetric(median(speeds[c.name]), c.name+"-MiB/s")
+		b.ReportMetric(float64(most[c.name])/(1<<20), c.name+"-MiB")
 		b.ReportMetric(median(speeds["tunneld"])/median(speeds[c.name]), "ratio-vs-"+c.name)
 	}
+	b.ReportMetric(float64(p.peak())/(1<<20), "daemon-MiB")
 	b.ReportMetric(0, "ns/op") // of all rounds: means nothing
 }
 

@@ -86,14 +86,19 @@ func remember(b *testing.B, name string, p *process) {
 	}
 }
 
-// carry runs a command that carries size bytes, input of them up.
+// carry runs a command that carries size bytes, input of them up, and reports the
+// most memory that it ever had.
 func carry(b *testing.B, cmd *exec.Cmd, size, input int64) {
 	b.SetBytes(size)
+	most := 0
 	for b.Loop() {
 		again := exec.Command(cmd.Path, cmd.Args[1:]...)
 		again.Env, again.Stdin, again.Stdout, again.Stderr = cmd.Env, sshtest.Pattern(input), io.Discard, os.Stderr
-		if err := again.Run(); err != nil {
+		peak, err := runWatched(again)
+		if err != nil {
 			b.Fatal(err)
 		}
+		most = max(most, peak)
 	}
+	b.ReportMetric(float64(most)/(1<<20), "command-MiB")
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -120,53 +119,6 @@ func TestExecFailures(t *testing.T) {
 			}
 		})
 	}
-}
-
-// peak is the most memory that the daemon ever had, in bytes.
-func (p *process) peak() int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
-	n, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return n << 10
-}
-
-func TestExecCarriesBulk(t *testing.T) {
-	t.Parallel()
-	const bulk = 64 << 20
-	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
-		want := sshtest.Digest(sshtest.Pattern(bulk))
-		p.runs(sshtest.Pattern(bulk/4), "exec", "work", "cat")
-		before := 0
-		if p.cmd != nil {
-			before = p.peak()
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
-		defer cancel()
-		cmd := p.remote(ctx, "exec", "work", "cat")
-		cmd.Stdin, cmd.Stderr = sshtest.Pattern(bulk), os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if got := sshtest.Digest(out); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-		if p.cmd != nil && p.peak() > before+32<<20 {
-			t.Errorf("the daemon grew from %d to %d", before, p.peak())
-		}
-	})
 }
 
 func TestRsyncAndGit(t *testing.T) {
