@@ -24,7 +24,7 @@ const (
 )
 
 // FrameLimit is the most that a frame holds beside its first byte.
-const FrameLimit = 32 << 10
+const FrameLimit = 128 << 10
 
 // Frame is one binary frame of a session.
 type Frame struct {

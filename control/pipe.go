@@ -69,10 +69,23 @@ func relayUp(far, near Pipe, over chan<- error) {
 
 // copyOver copies one direction and ends it.
 func copyOver(to, from Pipe) error {
-	if _, err := io.Copy(to, from); err != nil {
-		return err
+	buf := make([]byte, firstRead)
+	for {
+		n, end := from.Read(buf)
+		if n > 0 { // a pipe waits for a reader of nothing, too
+			if _, err := to.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case end == io.EOF:
+			return to.CloseWrite()
+		case end != nil:
+			return end
+		case n == len(buf) && n < FrameLimit:
+			buf = make([]byte, FrameLimit)
+		}
 	}
-	return to.CloseWrite()
 }
 
 // Dial connects to a target as the profile's server sees it.
@@ -94,7 +107,7 @@ func (c *Client) pipe(ctx context.Context, path string) (Pipe, error) {
 // The end of ctx breaks it.
 type socketPipe struct {
 	ctx     context.Context
-	ws      *websocket.Conn
+	ws      *webSocket
 	peer    string    // what the other side is called
 	message io.Reader // that is being read, or nil
 	empty   bool      // nothing of it came so far
@@ -103,7 +116,7 @@ type socketPipe struct {
 	wrote, read atomic.Bool // a direction is ended
 }
 
-func newSocketPipe(ctx context.Context, ws *websocket.Conn, peer string) *socketPipe {
+func newSocketPipe(ctx context.Context, ws *webSocket, peer string) *socketPipe {
 	ws.SetReadLimit(FrameLimit)
 	return &socketPipe{ctx: ctx, ws: ws, peer: peer}
 }

@@ -57,7 +57,7 @@ type attached struct {
 	work    sync.WaitGroup // of what ends with the session
 }
 
-func newAttached(ctx context.Context, cancel context.CancelCauseFunc, ws *websocket.Conn, s SessionStreams) *attached {
+func newAttached(ctx context.Context, cancel context.CancelCauseFunc, ws *webSocket, s SessionStreams) *attached {
 	a := &attached{frames: frames{ctx: ctx, ws: ws}, cancel: cancel, near: s}
 	a.stdin = newSender(&a.frames, Stdin)
 	for _, stream := range []Stream{Stdout, Stderr} {

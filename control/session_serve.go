@@ -42,7 +42,7 @@ func (s *server) session(w *response, r *http.Request) error {
 }
 
 // readRequest reads the first message.
-func readRequest(ctx context.Context, ws *websocket.Conn) (r SessionRequest, err error) {
+func readRequest(ctx context.Context, ws *webSocket) (r SessionRequest, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	ws.SetReadLimit(bodyBytes)
@@ -66,7 +66,7 @@ type hosted struct {
 	signals chan string
 }
 
-func newHosted(ctx context.Context, ws *websocket.Conn) *hosted {
+func newHosted(ctx context.Context, ws *webSocket) *hosted {
 	h := &hosted{frames: frames{ctx: ctx, ws: ws}, resizes: make(chan WindowSize, 1), signals: make(chan string, 16)}
 	h.stdin = newReceiver(&h.frames, Stdin)
 	for _, s := range []Stream{Stdout, Stderr} {

@@ -350,3 +350,49 @@ func (u until) Read([]byte) (int, error) {
 	<-u.ctx.Done()
 	return 0, u.err
 }
+
+// stuckPipe takes nothing until over is closed.
+type stuckPipe struct{ over <-chan struct{} }
+
+func (s stuckPipe) Read([]byte) (int, error)  { <-s.over; return 0, io.ErrClosedPipe }
+func (s stuckPipe) Write([]byte) (int, error) { <-s.over; return 0, io.ErrClosedPipe }
+func (s stuckPipe) CloseWrite() error         { return nil }
+func (s stuckPipe) Close() error              { return nil }
+
+// Bytes that nobody takes are given up with their context.
+func TestDialWriteEndsWithItsContext(t *testing.T) {
+	over := make(chan struct{})
+	s := serve(t, &sessions{dialed: func(context.Context, string) (control.Pipe, error) { return stuckPipe{over}, nil }})
+	defer close(over)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p, err := s.client.Dial(ctx, "work", "x:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	wrote, failed := make(chan int, 1<<10), make(chan error, 1)
+	go func() {
+		for {
+			n, err := p.Write(make([]byte, control.FrameLimit))
+			if err != nil {
+				failed <- err
+				return
+			}
+			wrote <- n
+		}
+	}()
+	for stuck := false; !stuck; {
+		select {
+		case <-wrote:
+		case <-time.After(200 * time.Millisecond):
+			stuck = true
+		}
+	}
+	cancel()
+	select {
+	case <-failed:
+	case <-time.After(patience):
+		t.Error("it still waits")
+	}
+}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ const sockets = 256
 // upgrade makes a WebSocket of a request (RFC 6455). The caller ends it with
 // release. Nothing bounds what is written to it but the end of the request's
 // context: a client that takes its time makes the other side wait.
-func (s *server) upgrade(w *response, r *http.Request) (ws *websocket.Conn, release func(), err error) {
+func (s *server) upgrade(w *response, r *http.Request) (ws *webSocket, release func(), err error) {
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		return nil, nil, &refusal{http.StatusUpgradeRequired, "this is a WebSocket: ask with Upgrade: websocket"}
 	}
@@ -27,12 +28,13 @@ func (s *server) upgrade(w *response, r *http.Request) (ws *websocket.Conn, rele
 		return nil, nil, &refusal{http.StatusServiceUnavailable, fmt.Sprintf("%d sessions and connections are open already", sockets)}
 	}
 	s.conns.Add(1) // net/http forgets the connection now
-	ws, err = websocket.Accept(w, r, nil)
+	corker := &corker{ResponseWriter: w}
+	conn, err := websocket.Accept(corker, r, nil)
 	if err != nil {
 		s.downgrade(nil)
 		return nil, nil, err
 	}
-	return ws, func() { s.downgrade(ws) }, nil
+	return &webSocket{conn, corker.cork}, func() { s.downgrade(conn) }, nil
 }
 
 // downgrade ends what upgrade made.
@@ -53,25 +55,26 @@ func lingering(ctx context.Context) (late context.Context, stop func()) {
 }
 
 // upgrade asks for a WebSocket. ctx bounds the request, and limit too.
-func (c *Client) upgrade(ctx context.Context, limit time.Duration, path string) (*websocket.Conn, error) {
+func (c *Client) upgrade(ctx context.Context, limit time.Duration, path string) (*webSocket, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	asking := &asking{next: c.http.Transport}
-	ws, _, err := websocket.Dial(ctx, "http://tunneld"+path, &websocket.DialOptions{HTTPClient: &http.Client{Transport: asking}})
+	conn, _, err := websocket.Dial(ctx, "http://tunneld"+path, &websocket.DialOptions{HTTPClient: &http.Client{Transport: asking}})
 	switch {
 	case asking.refused != nil:
 		return nil, asking.refused
 	case err != nil:
 		return nil, c.unanswered(err)
 	}
-	return ws, nil
+	return &webSocket{conn, asking.cork}, nil
 }
 
-// asking keeps the problem with which a request was refused: the WebSocket's
-// client would cut its text.
+// asking keeps the problem with which a request was refused, since the
+// WebSocket's client would cut its text, and else the connection.
 type asking struct {
 	next    http.RoundTripper
 	refused error
+	cork    *cork
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -81,6 +84,10 @@ func (a *asking) RoundTrip(r *http.Request) (*http.Response, error) {
 		defer answer.Body.Close()
 		a.refused = readProblem(answer)
 		return nil, a.refused
+	}
+	if err == nil && answer.StatusCode == http.StatusSwitchingProtocols {
+		a.cork = &cork{ReadWriteCloser: answer.Body.(io.ReadWriteCloser)} // as net/http promises
+		answer.Body = a.cork
 	}
 	return answer, err
 }

@@ -223,10 +223,10 @@ func (a *attended) put(to io.Writer, from io.Reader) {
 	if to == nil {
 		to = io.Discard
 	}
-	near := &nearWriter{Writer: to}
-	if _, _ = io.Copy(near, from); near.err != nil {
+	far := &farReader{Reader: from}
+	if _, err := io.Copy(to, far); err != nil && far.err == nil {
 		a.mu.Lock()
-		a.failed = errors.Join(a.failed, near.err)
+		a.failed = errors.Join(a.failed, err)
 		a.mu.Unlock()
 		a.hangUp()
 	}
@@ -238,16 +238,16 @@ func (a *attended) failure() error {
 	return a.failed
 }
 
-// nearWriter tells an error of this end from one of the session.
-type nearWriter struct {
-	io.Writer
+// farReader tells an error of the session from one of this end.
+type farReader struct {
+	io.Reader
 	err error
 }
 
-func (w *nearWriter) Write(p []byte) (int, error) {
-	n, err := w.Writer.Write(p)
-	if err != nil {
-		w.err = err
+func (r *farReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
 	}
 	return n, err
 }

@@ -178,11 +178,36 @@ func (s *session) feed() {
 // drain takes what the server sends on one stream until it ends; from Close on
 // nobody wants it any more.
 func (s *session) drain(to *io.PipeWriter, from io.Reader) {
-	if _, err := io.Copy(to, from); err != nil {
+	if err := pour(to, from); err != nil {
 		io.Copy(io.Discard, from)
 		return
 	}
 	to.CloseWithError(s.lost())
+}
+
+// The sizes of a stream's buffer: a quiet one's, and that of one which is busy,
+// since each piece wakes those who pass it on.
+const quietBuffer, busyBuffer = 8 << 10, 128 << 10
+
+// pour copies until from ends. The buffer grows once there is as much as it holds.
+func pour(to io.Writer, from io.Reader) error {
+	buf := make([]byte, quietBuffer)
+	for {
+		n, end := from.Read(buf)
+		if n > 0 { // a pipe waits for a reader of nothing, too
+			if _, err := to.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case end == io.EOF:
+			return nil
+		case end != nil:
+			return end
+		case n == len(buf) && n < busyBuffer:
+			buf = make([]byte, busyBuffer)
+		}
+	}
 }
 
 // lost is why the connection died before the server ended the channel, or nil.
