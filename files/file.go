@@ -199,7 +199,7 @@ func (c *copying) pour(out, in file, at int64) error {
 	if _, err := out.Seek(at, io.SeekStart); err != nil {
 		return onTarget(err)
 	}
-	f := &flow{ctx: c.ctx, left: left, tell: c.tell}
+	f := &flow{ctx: c.ctx, left: left, tell: c.tell, packet: c.remote.session.packet}
 	var err error
 	if c.up {
 		_, err = io.Copy(out, &reader{f, in})

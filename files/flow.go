@@ -9,11 +9,13 @@ import (
 // flow is what goes through the end of a copy on this machine: so much and no more,
 // and nothing after the end of ctx.
 type flow struct {
-	ctx   context.Context
-	left  int64
-	tell  func(n int)
-	short bool  // what came last was less than a packet: nothing may follow
-	own   error // of this end
+	ctx  context.Context
+	left int64
+	tell func(n int)
+
+	packet int   // of the session
+	short  bool  // what came last was less than a packet: nothing may follow
+	own    error // of this end
 }
 
 // errWhole ends a copy that has all of it.
@@ -73,7 +75,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	case w.short:
 		return 0, errChanged
 	}
-	w.short = len(p) < packet
+	w.short = len(p) < w.packet
 	n, err := w.to.Write(p[:min(int64(len(p)), w.left)])
 	w.pass(n)
 	switch {

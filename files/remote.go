@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	packet   = 32 << 10 // the most that every server takes at once
-	requests = 64       // under way at once: as much as an SSH channel's window holds
-
 	greeting  = 30 * time.Second // for a server's first answer
 	farewell  = 2 * time.Second  // after the end of ctx, to tidy up
 	lossLimit = 5                // sessions in a row that were lost before a byte was moved
@@ -34,9 +31,10 @@ type remote struct {
 // session is one SFTP session.
 type session struct {
 	*sftp.Client
-	line *line
-	over chan struct{}
-	work sync.WaitGroup
+	line   *line
+	packet int // the most that is read or written at once
+	over   chan struct{}
+	work   sync.WaitGroup
 }
 
 // line is a session's bytes. It remembers why they ended.
@@ -120,8 +118,7 @@ func (s *session) greet(ctx context.Context) (err error) {
 	defer cancel()
 	stop := context.AfterFunc(limited, func() { s.line.Close() })
 	defer stop()
-	s.Client, err = sftp.NewClientPipe(s.line, s.line,
-		sftp.MaxPacketChecked(packet), sftp.MaxConcurrentRequestsPerFile(requests), sftp.UseConcurrentWrites(true), sftp.UseFstat(true))
+	err = s.introduce()
 	switch {
 	case err == nil:
 		s.work.Go(func() { s.hangUp(ctx) })
@@ -133,6 +130,21 @@ func (s *session) greet(ctx context.Context) (err error) {
 	}
 	return fault.New(fault.SessionDenied, fault.Session, "what the server answers is not SFTP: %w", err).
 		WithHint("what the account's shell prints when it starts, without a terminal, may be in the way")
+}
+
+// introduce exchanges versions.
+func (s *session) introduce() error {
+	size, version, err := askLimits(s.line)
+	if err != nil {
+		s.line.Close()
+		return err
+	}
+	g := &greeted{line: s.line}
+	g.version.Reset(version)
+	s.packet = size
+	s.Client, err = sftp.NewClientPipe(g, g,
+		sftp.MaxPacketUnchecked(size), sftp.MaxConcurrentRequestsPerFile(window/size), sftp.UseConcurrentWrites(true), sftp.UseFstat(true))
+	return err
 }
 
 // hangUp ends the session when ctx ends, after a moment in which temporary files

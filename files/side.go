@@ -108,7 +108,7 @@ func (r *remote) side(server string) side {
 		isFull: func(folder string) bool { return r.session.isFull(folder) },
 
 		join: joinThere, base: path.Base, name: func(string) error { return nil },
-		slack: (requests + 2) * packet,
+		slack: window + 3*mostPacket,
 	}
 }
 
