@@ -1,9 +1,13 @@
 # What people do here. `.ci/run` does all of it, the way a machine does.
 
-.PHONY: build test test-system bench lint demo deps
+.PHONY: build packages test test-system bench lint demo deps
 
 build: ## the program, as bin/tunneld
 	go build -trimpath -o bin/ ./tunneld
+
+packages: ## packages, archives and installers of every system, in dist (Debian)
+	@scripts/deps packages
+	scripts/packages
 
 test: deps ## every test, against real servers, with the race detector
 	go test -race -timeout 20m ./...
