@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,25 +53,51 @@ func runWatched(cmd *exec.Cmd) (peak int, err error) {
 	}
 }
 
-// What goes through exec and cp arrives as it was, and is not kept: a bulk that is
-// four times as large takes no more memory, of the daemon or the command.
+func TestBulkArrivesAsItWas(t *testing.T) {
+	t.Parallel()
+	const bulk = 16 << 20
+	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+		defer cancel()
+		cmd, sum := p.remote(ctx, "exec", "work", "cat"), sha256.New()
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = sshtest.Pattern(bulk), sum, os.Stderr
+		err := cmd.Run()
+		if got, want := fmt.Sprintf("%x", sum.Sum(nil)), sshtest.Digest(sshtest.Pattern(bulk)); !strings.HasSuffix(want, got) || err != nil {
+			t.Errorf("%s, want %s, %v", got, want, err)
+		}
+		dir := t.TempDir()
+		want := bulky(t, dir+"/a", bulk)
+		for _, args := range [][]string{{dir + "/a", "work:" + dir + "/b"}, {"work:" + dir + "/b", dir + "/c"}} {
+			if out, errs, status := p.runs(nil, append([]string{"cp"}, args...)...); status != 0 {
+				t.Error(out, errs)
+			}
+		}
+		if got := fileDigest(t, dir+"/c"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
+// What goes through is not kept: a bulk that is four times as large takes no more
+// memory, of the daemon or the command.
 func TestBulkIsNotKept(t *testing.T) {
 	t.Setenv("GOGC", "50") // the less is left lying about, the more is seen of what is kept
-	const bulk, slack = 24 << 20, 12 << 20
+	const bulk, slack = 64 << 20, 32 << 20
 	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
-		dir := t.TempDir()
-		carriers := map[string]func(n int64) int{
-			"exec":    p.echoes,
-			"cp up":   func(n int64) int { return p.copies(n, dir, dir+"/a", "work:"+dir+"/b") },
-			"cp down": func(n int64) int { return p.copies(n, dir, "work:"+dir+"/a", dir+"/b") },
+		file := filepath.Join(t.TempDir(), "zeros")
+		ways := map[string][]string{
+			"exec up":   {"exec", "work", "cat >/dev/null"},
+			"exec down": {"exec", "work", "cat " + file},
+			"cp up":     {"cp", file, "work:" + file + "-there"},
+			"cp down":   {"cp", "work:" + file, file + "-here"},
 		}
 		before := map[string]int{}
-		for name, carry := range carriers {
-			before[name] = carry(bulk / 4)
+		for name, args := range ways {
+			before[name] = p.carries(file, bulk/4, args)
 		}
 		daemon := p.peak()
-		for name, carry := range carriers {
-			if now := carry(bulk); now > before[name]+slack {
+		for name, args := range ways {
+			if now := p.carries(file, bulk, args); now > before[name]+slack {
 				t.Errorf("%s: the command grew from %d to %d MiB", name, before[name]>>20, now>>20)
 			}
 		}
@@ -80,33 +107,25 @@ func TestBulkIsNotKept(t *testing.T) {
 	})
 }
 
-// echoes sends n bytes to the server and back, and returns the most memory that
-// the command had.
-func (p *process) echoes(n int64) int {
+// carries makes a file of n zeros, runs a command with it as its input, and
+// returns the most memory that the command had.
+func (p *process) carries(file string, n int64, args []string) int {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 4*patience)
 	defer cancel()
-	cmd, hash := p.remote(ctx, "exec", "work", "cat"), sha256.New()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = sshtest.Pattern(n), hash, os.Stderr
-	peak, err := runWatched(cmd)
-	if got, want := fmt.Sprintf("%x", hash.Sum(nil)), sshtest.Digest(sshtest.Pattern(n)); !strings.HasSuffix(want, got) || err != nil {
-		p.t.Errorf("%d bytes: %s, want %s, %v", n, got, want, err)
+	zeros, err := os.Create(file)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	return peak
-}
-
-// copies makes a file of n bytes in dir, copies it from a to b, and returns the
-// most memory that the command had.
-func (p *process) copies(n int64, dir, from, to string) int {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 4*patience)
-	defer cancel()
-	want := bulky(p.t, dir+"/a", n)
-	cmd := p.remote(ctx, "cp", from, to)
-	cmd.Stderr = os.Stderr
+	defer zeros.Close()
+	if err := zeros.Truncate(n); err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := p.remote(ctx, args...)
+	cmd.Stdin, cmd.Stderr = zeros, os.Stderr
 	peak, err := runWatched(cmd)
-	if got := fileDigest(p.t, dir+"/b"); got != want || err != nil {
-		p.t.Errorf("%d bytes: %s, want %s, %v", n, got, want, err)
+	if err != nil {
+		p.t.Errorf("%q: %v", args, err)
 	}
 	return peak
 }
