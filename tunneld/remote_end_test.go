@@ -105,3 +105,19 @@ func TestEndInTheMiddle(t *testing.T) {
 		})
 	}
 }
+
+// A terminal carries every byte, both ways, as soon as its program wants that.
+func TestTerminalIsEightBitClean(t *testing.T) {
+	t.Parallel()
+	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
+		h := p.holds(t, "", "exec", "-tt", "work", "stty raw -echo; echo ready; head -c 512; exit 6")
+		typed := make([]byte, 512)
+		for i := range typed {
+			typed[i] = byte(i)
+		}
+		h.stdin.Write(typed)
+		if out, errs, status := h.ends(); out != string(typed) || errs != "" || status != 6 {
+			t.Errorf("%q, %q, %d", out, errs, status)
+		}
+	})
+}
