@@ -239,8 +239,14 @@ func TestRemoteDisplayCookie(t *testing.T) {
 	}
 	readAll(t, k.dir, everything)
 	for what, text := range everything {
-		if strings.Contains(strings.ToLower(text), cookie) || strings.Contains(text, hexBytes(t, cookie)) {
+		if hasCookie(t, text, cookie) {
 			t.Errorf("the cookie is in %s", what)
+		}
+	}
+	readAll(t, k.home, everything)
+	for what, text := range everything {
+		if hasCookie(t, text, k.x.Cookie) {
+			t.Errorf("the display's own cookie is in %s", what)
 		}
 	}
 	info, err := os.Stat(filepath.Join(k.dir, "state", "x11.secret"))
