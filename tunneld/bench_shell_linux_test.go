@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -53,52 +52,55 @@ func BenchmarkKeystroke(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-// BenchmarkExec carries 1 GiB each way, beside ssh.
+// BenchmarkExec carries 1 GiB each way by the daemon, by a link of the command's own,
+// and by ssh, in turn.
 func BenchmarkExec(b *testing.B) {
+	for name, up := range map[string]bool{"up": true, "down": false} {
+		b.Run(name, func(b *testing.B) { benchmarkExec(b, up) })
+	}
+}
+
+func benchmarkExec(b *testing.B, up bool) {
 	const size = 1 << 30
+	line, input := "head -c "+strconv.Itoa(size)+" /dev/zero", int64(0)
+	if up {
+		line, input = "cat >/dev/null", size
+	}
 	d := bare(b)
-	p := startDaemon(b, map[string]string{"work": server(d)})
+	p := quietDaemon(b, map[string]string{"work": server(d)})
 	p.link(0, "work", "up")
-	ssh := func(line string) *exec.Cmd {
-		return exec.CommandContext(b.Context(), "ssh", "-F", "none", "-i", d.ClientKey, "-o", "IdentitiesOnly=yes", "-o", "UserKnownHostsFile="+d.KnownHosts, "-p", strconv.Itoa(d.Port), d.User+"@"+d.Host, line)
-	}
 	alone := prepareDaemon(b, map[string]string{"work": server(d)})
-	for name, command := range map[string]func(string) *exec.Cmd{
-		"daemon": func(line string) *exec.Cmd { return p.remote(context.Background(), "exec", "work", line) },
-		"alone":  func(line string) *exec.Cmd { return alone.remote(context.Background(), "exec", "work", line) },
-		"ssh":    ssh,
-	} {
-		b.Run(name+"/down", func(b *testing.B) {
-			carry(b, command("head -c "+strconv.Itoa(size)+" /dev/zero"), size, 0)
-			remember(b, name, p)
-		})
-		b.Run(name+"/up", func(b *testing.B) {
-			carry(b, command("cat >/dev/null"), size, size)
-			remember(b, name, p)
-		})
+	carriers := []struct {
+		name    string
+		command *exec.Cmd
+	}{
+		{"daemon", p.remote(b.Context(), "exec", "work", line)},
+		{"alone", alone.remote(b.Context(), "exec", "work", line)},
+		{"ssh", exec.Command("ssh", "-F", "none", "-i", d.ClientKey, "-o", "IdentitiesOnly=yes", "-o", "UserKnownHostsFile="+d.KnownHosts, "-p", strconv.Itoa(d.Port), d.User+"@"+d.Host, line)},
 	}
-}
-
-// remember reports the most memory that the daemon ever had.
-func remember(b *testing.B, name string, p *process) {
-	if name == "daemon" {
-		b.ReportMetric(float64(p.peak())/(1<<20), "daemon-MiB")
-	}
-}
-
-// carry runs a command that carries size bytes, input of them up, and reports the
-// most memory that it ever had.
-func carry(b *testing.B, cmd *exec.Cmd, size, input int64) {
-	b.SetBytes(size)
-	most := 0
+	speeds := map[string][]float64{}
 	for b.Loop() {
-		again := exec.Command(cmd.Path, cmd.Args[1:]...)
-		again.Env, again.Stdin, again.Stdout, again.Stderr = cmd.Env, sshtest.Pattern(input), io.Discard, os.Stderr
-		peak, err := runWatched(again)
-		if err != nil {
-			b.Fatal(err)
+		for range rounds {
+			for _, c := range carriers {
+				start := time.Now()
+				carry(b, c.command, input)
+				speeds[c.name] = append(speeds[c.name], size>>20/time.Since(start).Seconds())
+			}
 		}
-		most = max(most, peak)
 	}
-	b.ReportMetric(float64(most)/(1<<20), "command-MiB")
+	for _, c := range carriers {
+		b.ReportMetric(median(speeds[c.name]), c.name+"-MiB/s")
+		b.ReportMetric(median(speeds[c.name])/median(speeds["ssh"]), c.name+"-ratio-vs-ssh")
+	}
+	b.ReportMetric(float64(p.peak())/(1<<20), "daemon-MiB")
+	b.ReportMetric(0, "ns/op") // of all rounds: means nothing
+}
+
+// carry runs a command anew, and gives it so many bytes.
+func carry(b *testing.B, cmd *exec.Cmd, input int64) {
+	again := exec.Command(cmd.Path, cmd.Args[1:]...)
+	again.Env, again.Stdin, again.Stdout, again.Stderr = cmd.Env, sshtest.Pattern(input), io.Discard, os.Stderr
+	if err := again.Run(); err != nil {
+		b.Fatal(err)
+	}
 }
