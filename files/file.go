@@ -12,27 +12,51 @@ import (
 // job is one file to copy. It outlives the sessions in which that is tried.
 type job struct {
 	node
-	known fs.FileInfo // what is to be replaced; nil if nothing is
-	part  partial
+	session *session    // of the attempt
+	done    int64       // bytes that are there
+	known   fs.FileInfo // what is to be replaced; nil if nothing is
+	part    partial
 }
 
-// file copies a file.
+// file copies a file, a small one beside others.
 func (c *copying) file(n node) error {
-	j := &job{node: n}
-	err := c.again(func() error { return c.attempt(j) })
+	t := &task{
+		target: n.target,
+		do:     func() error { return c.transfer(n) },
+		tell:   func(err error) error { return c.notCopied(n, err) },
+	}
+	if !c.alone && n.info.Size() <= small {
+		return c.beside(t)
+	}
+	err := t.do()
 	if err == nil {
-		c.seen.Files++
-		c.tell(0)
+		return nil
+	}
+	if end := c.join(); end != nil {
+		return end
+	}
+	return t.tell(err)
+}
+
+func (c *copying) transfer(n node) error {
+	j := &job{node: n}
+	err := c.again(func(s *session) error { return c.attempt(s, j) })
+	if err == nil {
+		c.finish(j)
 		return nil
 	}
 	if j.part.kept && !c.Resume && !c.up {
 		_ = c.to.remove(j.part.path) // nobody goes on with it
 	}
+	return err
+}
+
+func (c *copying) notCopied(n node, err error) error {
 	var at *targetError
 	if errors.As(err, &at) {
-		return c.fail(c.to, n.target, at.error)
+		return c.report(c.to, n.target, at.error)
 	}
-	return c.fail(c.from, n.source, err)
+	return c.report(c.from, n.source, err)
 }
 
 // targetError is a failure on the side that is copied to.
@@ -48,7 +72,8 @@ func onTarget(err error) error {
 }
 
 // attempt copies a file within one session.
-func (c *copying) attempt(j *job) error {
+func (c *copying) attempt(s *session, j *job) error {
+	j.session = s
 	if err := c.aim(j); err != nil {
 		return onTarget(err)
 	}
@@ -66,7 +91,7 @@ func (c *copying) attempt(j *job) error {
 	}
 	j.info = info
 	err = c.write(j, in)
-	if j.part.kept = err != nil && (c.Resume || c.remote.isLost()); err != nil && !j.part.kept && j.part.path != "" {
+	if j.part.kept = err != nil && (c.Resume || s.line.isDead()); err != nil && !j.part.kept && j.part.path != "" {
 		_ = c.to.remove(j.part.path) // what failed before is the better reason
 	}
 	return err
@@ -104,9 +129,9 @@ func (c *copying) write(j *job, in file) error {
 	if err != nil {
 		return c.explained(onTarget(err), j)
 	}
-	c.seen.Path, c.seen.Done, c.seen.Total = j.source, at, j.info.Size()
-	c.tell(0)
-	err = c.pour(out, in, at)
+	j.done = at
+	c.tell(j, 0)
+	err = c.pour(j, out, in)
 	if cerr := out.Close(); err == nil {
 		err = onTarget(cerr)
 	}
@@ -175,31 +200,40 @@ type bornIn struct {
 // folder: that saves a round trip for each of its files.
 func (c *copying) bornWith(out file, path string) (fs.FileMode, error) {
 	folder := c.folderOf(path)
-	if c.up && c.born.mode != 0 && c.born.folder == folder {
-		return c.born.mode, nil
+	c.mu.Lock()
+	born := c.born
+	c.mu.Unlock()
+	if c.up && born.mode != 0 && born.folder == folder {
+		return born.mode, nil
 	}
 	info, err := out.Stat()
 	if err != nil {
 		return 0, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.born = bornIn{folder, info.Mode().Perm()}
 	return c.born.mode, nil
 }
 
-// pour copies from a place on. The wrapped end is that of this machine: the other
+// pour copies from j.done on. The wrapped end is that of this machine: the other
 // one keeps many requests under way.
-func (c *copying) pour(out, in file, at int64) error {
-	left := c.seen.Total - at
+func (c *copying) pour(j *job, out, in file) error {
+	left := j.info.Size() - j.done
 	if left == 0 {
 		return nil
 	}
-	if _, err := in.Seek(at, io.SeekStart); err != nil {
+	if _, err := in.Seek(j.done, io.SeekStart); err != nil {
 		return err
 	}
-	if _, err := out.Seek(at, io.SeekStart); err != nil {
+	if _, err := out.Seek(j.done, io.SeekStart); err != nil {
 		return onTarget(err)
 	}
-	f := &flow{ctx: c.ctx, left: left, tell: c.tell, packet: c.remote.session.packet}
+	tell := func(n int) { c.tell(j, n) }
+	if left <= small {
+		return pourAtOnce(out, in, int(left), tell)
+	}
+	f := &flow{ctx: c.ctx, left: left, tell: tell, packet: j.session.packet}
 	var err error
 	if c.up {
 		_, err = io.Copy(out, &reader{f, in})
@@ -216,6 +250,19 @@ func (c *copying) pour(out, in file, at int64) error {
 	default:
 		return err
 	}
+}
+
+// pourAtOnce copies what one request holds, with no other to find the end.
+func pourAtOnce(out io.Writer, in io.Reader, left int, tell func(n int)) error {
+	buf := make([]byte, left)
+	if _, err := io.ReadFull(in, buf); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errChanged
+	} else if err != nil {
+		return err
+	}
+	n, err := out.Write(buf)
+	tell(n)
+	return onTarget(err)
 }
 
 // settle gives the temporary file its permissions and time, and its place.
@@ -245,16 +292,27 @@ func (c *copying) explained(err error, j *job) error {
 // folderOf is where a path on the target's side stands, so that a name can follow.
 func (c *copying) folderOf(path string) string { return path[:len(path)-len(c.to.base(path))] }
 
-// tell notes that n bytes were moved.
-func (c *copying) tell(n int) {
+// tell notes that n bytes of a file were moved.
+func (c *copying) tell(j *job, n int) {
 	if n > 0 {
-		c.remote.losses = 0
+		c.remote.losses.Store(0)
 	}
-	c.seen.Done += int64(n)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	j.done += int64(n)
+	c.seen.Path, c.seen.Done, c.seen.Total = j.source, j.done, j.info.Size()
 	c.seen.Moved += int64(n)
 	if c.Progress != nil {
 		c.Progress(c.seen)
 	}
+}
+
+// finish notes that a file is whole.
+func (c *copying) finish(j *job) {
+	c.mu.Lock()
+	c.seen.Files++
+	c.mu.Unlock()
+	c.tell(j, 0)
 }
 
 func isAbsent(err error) bool { return errors.Is(err, os.ErrNotExist) }

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 )
 
 // Copier copies between this machine and a server. Its methods may be called one
@@ -90,10 +91,14 @@ type copying struct {
 	remote   *remote
 	from, to side
 	up       bool // to the server
-	seen     Progress
 	failed   int
-	alone    bool // there is but one file, whose failure is told by the result
-	born     bornIn
+	alone    bool    // there is but one file, whose failure is told by the result
+	tasks    []*task // that were begun, the oldest first
+	filled   []*task // that settle folders, once all else is done
+
+	mu   sync.Mutex // guards what follows
+	seen Progress
+	born bornIn
 }
 
 func newCopying(ctx context.Context, c *Copier) *copying {
@@ -103,7 +108,11 @@ func newCopying(ctx context.Context, c *Copier) *copying {
 // copy does it all, and leaves no session behind.
 func (c *copying) copy(sources []string, target string) error {
 	defer c.remote.close()
+	defer c.abandon()
 	err := c.items(sources, target)
+	if err == nil {
+		err = c.settleFolders()
+	}
 	switch {
 	case err != nil:
 		return err
@@ -119,8 +128,16 @@ type ending struct{ error }
 
 func (e ending) Unwrap() error { return e.error }
 
-// fail tells of a failure, after which the copy goes on, or returns one that ends it.
+// fail is report, after what began before.
 func (c *copying) fail(at side, path string, err error) error {
+	if err := c.join(); err != nil {
+		return err
+	}
+	return c.report(at, path, err)
+}
+
+// report tells of a failure, after which the copy goes on, or returns one that ends it.
+func (c *copying) report(at side, path string, err error) error {
 	var end ending
 	if errors.As(err, &end) {
 		return end.error
@@ -136,21 +153,22 @@ func (c *copying) fail(at side, path string, err error) error {
 	return nil
 }
 
-// again does op until its session lives to the end of it, or until it is of no use
-// to go on.
-func (c *copying) again(op func() error) error {
+// again does op until the session in which it began lives to the end of it, or until
+// it is of no use to go on.
+func (c *copying) again(op func(s *session) error) error {
 	for {
-		if err := c.remote.connect(c.ctx); err != nil {
+		s, err := c.remote.connect(c.ctx)
+		if err != nil {
 			return ending{err}
 		}
-		err := op()
+		err = op(s)
 		switch {
 		case c.ctx.Err() != nil:
 			return ending{context.Cause(c.ctx)}
-		case err == nil, !c.remote.isLost():
+		case err == nil, !s.line.isDead():
 			return err
 		}
-		if err := c.remote.lose(); err != nil {
+		if err := c.remote.lose(s); err != nil {
 			return ending{err}
 		}
 	}
@@ -158,6 +176,6 @@ func (c *copying) again(op func() error) error {
 
 // look is again for what a file or folder is.
 func (c *copying) look(how func(string) (fs.FileInfo, error), path string) (info fs.FileInfo, err error) {
-	err = c.again(func() (err error) { info, err = how(path); return err })
+	err = c.again(func(*session) (err error) { info, err = how(path); return err })
 	return info, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -22,10 +23,20 @@ const (
 
 // remote is the server, over one session after another.
 type remote struct {
-	open    func(ctx context.Context) (io.ReadWriteCloser, error)
-	session *session // nil while there is none
-	losses  int      // since something was moved
-	begun   bool     // there was a session
+	open   func(ctx context.Context) (io.ReadWriteCloser, error)
+	losses atomic.Int64 // since something was moved
+
+	mu     sync.Mutex // guards what follows, and is held while a session is opened
+	latest *session   // nil before the first
+	live   bool       // the latest is not given up
+	gone   error      // why there will be no other
+}
+
+// session is the latest one, for whoever is within copying.again.
+func (r *remote) session() *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.latest
 }
 
 // session is one SFTP session.
@@ -87,29 +98,35 @@ func (l *line) isDead() bool {
 	}
 }
 
-// connect opens a session unless there is one.
-func (r *remote) connect(ctx context.Context) error {
-	for r.session == nil {
-		stream, err := r.open(ctx)
-		if err != nil {
-			return err
-		}
-		s := &session{line: &line{ReadWriteCloser: stream, dead: make(chan struct{})}, over: make(chan struct{})}
-		err = s.greet(ctx)
-		switch {
-		case err == nil:
-			r.session, r.begun = s, true
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case !r.begun || !s.line.isDead():
-			return err
-		default:
-			if err := r.count(s.line.why); err != nil {
-				return err
-			}
-		}
+// connect returns the session, which it opens unless there is one.
+func (r *remote) connect(ctx context.Context) (*session, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.live && r.gone == nil {
+		r.gone = r.begin(ctx)
 	}
-	return nil
+	return r.latest, r.gone
+}
+
+// begin tries to open a session. The error is why it is of no use to try again.
+func (r *remote) begin(ctx context.Context) error {
+	stream, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	s := &session{line: &line{ReadWriteCloser: stream, dead: make(chan struct{})}, over: make(chan struct{})}
+	err = s.greet(ctx)
+	switch {
+	case err == nil:
+		r.latest, r.live = s, true
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case r.latest == nil || !s.line.isDead():
+		return err
+	default:
+		return r.count(s.line.why)
+	}
 }
 
 // greet exchanges versions, within a time.
@@ -171,26 +188,31 @@ func (s *session) end() {
 	s.work.Wait()
 }
 
-func (r *remote) isLost() bool { return r.session == nil || r.session.line.isDead() }
-
-// lose gives up a session that was lost. The error is why it is of no use to open
-// another.
-func (r *remote) lose() error {
-	why := r.session.line.why
-	r.close()
-	return r.count(why)
+// lose gives up a session that was lost, unless somebody else did. The error is why
+// it is of no use to open another.
+func (r *remote) lose(s *session) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.live && r.latest == s {
+		r.live = false
+		s.end()
+		r.gone = r.count(s.line.why)
+	}
+	return r.gone
 }
 
 func (r *remote) count(why error) error {
-	if r.losses++; r.losses < lossLimit {
-		return nil
+	if n := r.losses.Add(1); n >= lossLimit {
+		return fmt.Errorf("lost %d sessions in a row: %w", n, why)
 	}
-	return fmt.Errorf("lost %d sessions in a row: %w", r.losses, why)
+	return nil
 }
 
 func (r *remote) close() {
-	if r.session != nil {
-		r.session.end()
-		r.session = nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.live {
+		r.live = false
+		r.latest.end()
 	}
 }

@@ -94,7 +94,7 @@ func (c *copying) item(n node) error {
 func (c *copying) folder(n node) error {
 	var real string
 	var entries []fs.FileInfo
-	err := c.again(func() (err error) {
+	err := c.again(func(*session) (err error) {
 		if real, err = c.from.real(n.source); err != nil {
 			return err
 		}
@@ -119,7 +119,10 @@ func (c *copying) folder(n node) error {
 			return err
 		}
 	}
-	return c.settleFolder(n, made)
+	if made || c.Preserve {
+		c.filled = append(c.filled, c.settling(n, made))
+	}
+	return nil
 }
 
 // child copies what was found in a folder.
@@ -142,7 +145,7 @@ func (c *copying) child(n node) error {
 // makeFolder makes the folder unless it is there. While it is filled, its owner may
 // do everything in it.
 func (c *copying) makeFolder(n *node) (made bool, err error) {
-	err = c.again(func() error {
+	err = c.again(func(*session) error {
 		if known, err := c.to.stat(n.target); err == nil {
 			if !known.IsDir() {
 				return errNotFolder
@@ -166,27 +169,43 @@ func (c *copying) makeFolder(n *node) (made bool, err error) {
 	return made, err
 }
 
-// settleFolder gives a folder that is filled its permissions and time.
-func (c *copying) settleFolder(n node, made bool) error {
-	want := n.info.Mode().Perm()
-	err := c.again(func() error {
-		if c.Preserve {
-			if err := c.to.chtime(n.target, n.info.ModTime()); err != nil {
-				return err
-			}
-			return c.to.chmod(n.target, want)
-		}
-		if !made || want&0o700 == 0o700 {
-			return nil
-		}
-		known, err := c.to.stat(n.target)
-		if err != nil {
+// settleFolders settles what was filled, the inner ones first.
+func (c *copying) settleFolders() error {
+	if err := c.join(); err != nil {
+		return err
+	}
+	for _, t := range c.filled {
+		if err := c.beside(t); err != nil {
 			return err
 		}
-		return c.to.chmod(n.target, want&known.Mode().Perm())
-	})
-	if err != nil {
-		return c.fail(c.to, n.target, err)
 	}
-	return nil
+	return c.join()
+}
+
+// settling gives a folder that is filled its permissions and time.
+func (c *copying) settling(n node, made bool) *task {
+	return &task{
+		target: n.target,
+		after:  n.info.Mode().Perm()&0o700 != 0o700, // nothing in it can be reached any more
+		do:     func() error { return c.again(func(*session) error { return c.settleFolder(n, made) }) },
+		tell:   func(err error) error { return c.report(c.to, n.target, err) },
+	}
+}
+
+func (c *copying) settleFolder(n node, made bool) error {
+	want := n.info.Mode().Perm()
+	if c.Preserve {
+		if err := c.to.chtime(n.target, n.info.ModTime()); err != nil {
+			return err
+		}
+		return c.to.chmod(n.target, want)
+	}
+	if !made || want&0o700 == 0o700 {
+		return nil
+	}
+	known, err := c.to.stat(n.target)
+	if err != nil {
+		return err
+	}
+	return c.to.chmod(n.target, want&known.Mode().Perm())
 }
