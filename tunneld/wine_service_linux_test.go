@@ -33,6 +33,7 @@ func newServiceMachine(t *testing.T) *serviceMachine {
 		t.Fatal(err)
 	}
 	m := &serviceMachine{t, w}
+	m.begin()
 	t.Cleanup(m.finish)
 	return m
 }
