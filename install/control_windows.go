@@ -40,9 +40,14 @@ func isRunning(is svc.Status) (bool, error) {
 	return is.State == svc.Running, nil
 }
 
-// stop does not use kardianos' Stop, which waits for ever.
+// stop does not use kardianos' Stop, which waits for ever. A service that begins
+// or ends takes no request.
 func stop(service.Service) error {
-	err := withService(windows.SERVICE_STOP|windows.SERVICE_QUERY_STATUS, func(m *mgr.Service) error {
+	err := await(func(is svc.Status) (bool, error) { return is.State != svc.StartPending && is.State != svc.StopPending, nil })
+	if err != nil {
+		return err
+	}
+	err = withService(windows.SERVICE_STOP|windows.SERVICE_QUERY_STATUS, func(m *mgr.Service) error {
 		_, err := m.Control(svc.Stop)
 		return err
 	})
