@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -221,11 +222,11 @@ func (m *machine) dial(address string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// build makes the program as a release has it, once.
-func build(t *testing.T) []byte {
+// build makes the program as a release has it.
+func build(t *testing.T, flags ...string) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tunneld")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "tunneld/tunneld")
+	cmd := exec.Command("go", slices.Concat([]string{"build", "-buildvcs=false", "-o", path}, flags, []string{"tunneld/tunneld"})...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

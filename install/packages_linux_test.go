@@ -60,6 +60,7 @@ func TestPackages(t *testing.T) {
 	t.Run("msi", func(t *testing.T) { testMSI(t, dist) })
 	t.Run("archives", func(t *testing.T) { testArchives(t, dist) })
 	t.Run("install deb", func(t *testing.T) { testInstallDeb(t, dist) })
+	t.Run("deb on a machine", func(t *testing.T) { testDebLife(t, dist) })
 	t.Run("install rpm", func(t *testing.T) { testInstallRPM(t, dist) })
 	t.Run("install tar", func(t *testing.T) { testInstallTar(t, dist) })
 }
