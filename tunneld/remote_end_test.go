@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"tunneld/control"
 	"tunneld/internal/sshtest"
 )
 
@@ -118,6 +120,30 @@ func TestTerminalIsEightBitClean(t *testing.T) {
 		h.stdin.Write(typed)
 		if out, errs, status := h.ends(); out != string(typed) || errs != "" || status != 6 {
 			t.Errorf("%q, %q, %d", out, errs, status)
+		}
+	})
+}
+
+// A command ends when nobody wants what it says, and when its program wants no
+// more of its input.
+func TestEndlessStreams(t *testing.T) {
+	t.Parallel()
+	eachWay(t, bare(t), "", func(t *testing.T, p *process) {
+		h := p.holds(t, "", "exec", "work", "echo ready; exec yes")
+		h.stdout.(io.Closer).Close() // a signal ends it, as it ends others in a pipe
+		if _, errs, status := h.ends(); status != -1 || errs != "" {
+			t.Errorf("%d, %q", status, errs)
+		}
+		zeros, err := os.Open("/dev/zero")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer zeros.Close()
+		if out, errs, status := p.runs(zeros, "exec", "work", "head -c 1 >/dev/null; echo enough; exit 3"); out != "enough\n" || errs != "" || status != 3 {
+			t.Errorf("%q, %q, %d", out, errs, status)
+		}
+		if p.cmd != nil {
+			p.observe("work", "no session", func(p control.Profile) bool { return p.Sessions == 0 })
 		}
 	})
 }
