@@ -66,7 +66,7 @@ func TestEndInTheMiddle(t *testing.T) {
 		input  string
 		status int
 	}{
-		"exec":      {[]string{"exec", "work", "echo ready; sleep 1000"}, "", 255},
+		"exec":      {[]string{"exec", "work", "echo ready; cat"}, "", 255}, // which ends with its input,
 		"terminal":  {[]string{"exec", "-tt", "work", "stty -opost; echo ready; sleep 1000"}, "", 255},
 		"ssh-proxy": {[]string{"ssh-proxy", "work", echo.Addr}, "ready\n", 1},
 	}
