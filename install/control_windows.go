@@ -43,7 +43,9 @@ func isRunning(is svc.Status) (bool, error) {
 // stop does not use kardianos' Stop, which waits for ever. A service that begins
 // or ends takes no request.
 func stop(service.Service) error {
-	err := await(func(is svc.Status) (bool, error) { return is.State != svc.StartPending && is.State != svc.StopPending, nil })
+	err := await(func(is svc.Status) (bool, error) {
+		return is.State != svc.StartPending && is.State != svc.StopPending, nil
+	})
 	if err != nil {
 		return err
 	}
