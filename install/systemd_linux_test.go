@@ -141,6 +141,9 @@ func (m *machine) testPower(t *testing.T) {
 	m.says("grep ^Max.core /proc/"+pid+"/limits", "0")
 	m.fails(1, "nsenter -t "+pid+" -m touch /etc/x", "Read-only")
 	m.fails(2, "nsenter -t "+pid+" -m ls /home/ana", "No such file")
+	m.sh("touch /tmp/hidden /tmp/.X11-unix/X7; nsenter -t " + pid + " -m test -e /tmp/.X11-unix/X7") // as a display that starts later
+	m.fails(2, "nsenter -t "+pid+" -m ls /tmp/hidden", "No such file")
+	m.fails(1, "nsenter -t "+pid+" -m touch /tmp/.X11-unix/X8", "Read-only")
 }
 
 func (m *machine) testJournal(t *testing.T) {
