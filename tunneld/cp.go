@@ -70,6 +70,7 @@ func newCopy(g *globals, t transfer, how files.Copier, b *copyBar) *copyRun {
 }
 
 func (r *copyRun) run(ctx context.Context) error {
+	collectLessOften()
 	var err error
 	if r.up {
 		err = r.how.Upload(ctx, r.sources, r.target)
