@@ -187,7 +187,7 @@ func testArchives(t *testing.T, dist string) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		archive := one(t, dist, "*-windows-"+arch+".zip")
 		list := run(t, "unzip", "-Z1", archive)
-		for _, name := range []string{"tunneld.exe", "README.md", "copyright", "completions/tunneld.ps1", "examples/full.toml", "install.ps1"} {
+		for _, name := range []string{"tunneld.exe", "README.md", "copyright", "completions/tunneld.ps1", "examples/full.toml"} {
 			if !strings.Contains(list, "/"+name+"\n") {
 				t.Errorf("%s lacks %s", archive, name)
 			}
