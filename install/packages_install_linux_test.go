@@ -91,7 +91,6 @@ func (tr *tree) installed() {
 	tr.says("stat -c '%a %U:%G %n' /etc/tunneld /etc/tunneld/*",
 		"755 root:root /etc/tunneld\n644 root:root /etc/tunneld/daemon.toml\n750 root:tunneld /etc/tunneld/keys\n750 root:tunneld /etc/tunneld/profiles")
 	tr.says("getent passwd tunneld | cut -d: -f5-", "SSH tunnels:/var/lib/tunneld:/usr/sbin/nologin")
-	tr.sh("test -L " + enabled)
 	tr.sh("tunneld check --system")
 }
 
@@ -108,6 +107,7 @@ func testInstallDeb(t *testing.T, dist string) {
 
 	tr.sh(installIt)
 	tr.installed()
+	tr.sh("test -L " + enabled)
 	tr.sh("echo 'log_level = \"debug\"' >/etc/tunneld/daemon.toml; echo '# mine' >/etc/tunneld/profiles/work.toml; rm " + enabled)
 	tr.sh("cd /dist && sh ./install.sh")
 	tr.says("cat /etc/tunneld/daemon.toml", `log_level = "debug"`)
@@ -128,11 +128,36 @@ func testInstallRPM(t *testing.T, dist string) {
 	do := func(args ...string) { run(t, "rpm", append([]string{"--root", tr.root, "--nodeps"}, args...)...) }
 	do("--install", rpm)
 	tr.installed()
+	tr.sh("test -L " + enabled)
 	tr.sh("echo 'log_level = \"debug\"' >/etc/tunneld/daemon.toml; echo '# mine' >/etc/tunneld/profiles/work.toml; rm " + enabled)
 	do("--upgrade", "--replacepkgs", rpm)
 	tr.says("cat /etc/tunneld/daemon.toml", `log_level = "debug"`)
 	tr.refuses("test -L "+enabled, "")
 	do("--erase", "tunneld")
+	tr.refuses("test -e /usr/bin/tunneld", "")
+	tr.says("cat /etc/tunneld/profiles/work.toml", "# mine")
+}
+
+// The same with Arch's, where sh is bash.
+func testInstallArchlinux(t *testing.T, dist string) {
+	tr := plant(t, dist)
+	tr.sh("ln -sf bash /bin/sh; mkdir /var/lib/pacman")
+	config := filepath.Join(t.TempDir(), "pacman.conf")
+	if err := os.WriteFile(config, []byte("[options]\nArchitecture = x86_64\nLocalFileSigLevel = Optional\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do := func(args ...string) {
+		fixed := []string{"--config", config, "--root", tr.root, "--dbpath", tr.root + "/var/lib/pacman", "--cachedir", t.TempDir(), "--hookdir", t.TempDir(), "--noconfirm"}
+		run(t, "pacman", append(fixed, args...)...)
+	}
+	pkg := one(t, dist, "*-x86_64.pkg.tar.zst")
+	do("-Udd", pkg)
+	tr.installed()
+	tr.refuses("test -L "+enabled, "")
+	tr.sh("echo 'log_level = \"debug\"' >/etc/tunneld/daemon.toml; echo '# mine' >/etc/tunneld/profiles/work.toml")
+	do("-Udd", pkg)
+	tr.says("cat /etc/tunneld/daemon.toml", `log_level = "debug"`)
+	do("-Rdd", "tunneld")
 	tr.refuses("test -e /usr/bin/tunneld", "")
 	tr.says("cat /etc/tunneld/profiles/work.toml", "# mine")
 }

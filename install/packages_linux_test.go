@@ -62,6 +62,7 @@ func TestPackages(t *testing.T) {
 	t.Run("install deb", func(t *testing.T) { testInstallDeb(t, dist) })
 	t.Run("deb on a machine", func(t *testing.T) { testDebLife(t, dist) })
 	t.Run("install rpm", func(t *testing.T) { testInstallRPM(t, dist) })
+	t.Run("install archlinux", func(t *testing.T) { testInstallArchlinux(t, dist) })
 	t.Run("install tar", func(t *testing.T) { testInstallTar(t, dist) })
 }
 
@@ -130,7 +131,7 @@ func testArchlinux(t *testing.T, dist string) {
 		}
 		script := tarFile(t, all, ".INSTALL")
 		for function, source := range map[string]string{
-			"pre_install": "account", "pre_upgrade": "account", "post_upgrade": "archlinux/post_upgrade", "pre_remove": "archlinux/pre_remove",
+			"pre_install": "account", "pre_upgrade": "account", "post_install": "archlinux/post_install", "post_upgrade": "archlinux/post_upgrade", "pre_remove": "archlinux/pre_remove",
 		} {
 			if !strings.Contains(script, "function "+function+"() {\n"+readFile(t, "packages/"+source)) {
 				t.Errorf("%s is not %s", function, source)
