@@ -11,6 +11,7 @@ packages: ## packages, archives and installers of every system, in dist (Debian)
 
 test: deps ## every test, against real servers, with the race detector
 	go test -race -timeout 20m ./...
+	scripts/wine
 
 test-system: ## installed as a service: whole machines run by systemd, and Wine (Debian, as root)
 	scripts/deps system

@@ -63,6 +63,7 @@ func sum(t *testing.T, path string) string {
 
 // Ten thousand small files.
 func TestManyFiles(t *testing.T) {
+	sshtest.NeedUnix(t, "sftp-server")
 	dir := t.TempDir()
 	from := filepath.Join(dir, "tree")
 	for i := range 10_000 {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tunneld/internal/sshtest"
 )
 
 // odd are names that a shell, a glob or a terminal would spoil.
@@ -18,6 +20,7 @@ var sizes = []int{0, 1, 32<<10 - 1, 32 << 10, 32<<10 + 1, 64 << 10, 100_000, 2<<
 
 // A tree goes there and comes back as it was, whatever its names are.
 func TestRoundTrip(t *testing.T) {
+	sshtest.NeedUnix(t, "such names")
 	c, dir := newCopier(newServer(t)), t.TempDir()
 	s := filepath.Join(dir, "source")
 	for i, name := range odd {

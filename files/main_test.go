@@ -51,6 +51,7 @@ type line struct {
 var errCut = errors.New("cut")
 
 func serverProgram(t testing.TB) string {
+	sshtest.NeedUnix(t, "sftp-server")
 	for _, path := range []string{"/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server", "/usr/libexec/openssh/sftp-server"} {
 		if _, err := os.Stat(path); err == nil {
 			return path

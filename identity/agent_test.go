@@ -250,6 +250,7 @@ func silentSocket(t *testing.T) string {
 }
 
 func TestAgentThatHangs(t *testing.T) {
+	sshtest.NeedUnix(t, "Unix sockets")
 	sshtest.Leaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

@@ -7,11 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"tunneld/internal/sshtest"
 )
 
 // The old encryption of PEM has no checksum: every wrong passphrase is one,
 // also the few that leave a plausible padding.
 func TestWrongPassphraseOfOldPEM(t *testing.T) {
+	sshtest.NeedUnix(t, "ssh-keygen")
 	path := filepath.Join(t.TempDir(), "key")
 	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ecdsa", "-m", "PEM", "-N", "right", "-f", path).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"tunneld/fault"
+	"tunneld/internal/sshtest"
 )
 
 func TestLearn(t *testing.T) {
@@ -82,6 +83,7 @@ func TestLearnKeepsTheRest(t *testing.T) {
 }
 
 func TestLearnFollowsLinks(t *testing.T) {
+	sshtest.NeedUnix(t, "links for everybody")
 	file := knownFile(t, "# here\n")
 	link, dangling := filepath.Join(t.TempDir(), "link"), filepath.Join(t.TempDir(), "dangling")
 	if err := os.Symlink(file, link); err != nil {

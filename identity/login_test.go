@@ -130,6 +130,7 @@ func (p *person) Ask(_ context.Context, q identity.Question) ([]string, error) {
 // keygen runs ssh-keygen.
 func keygen(t *testing.T, args ...string) {
 	t.Helper()
+	sshtest.NeedUnix(t, "ssh-keygen")
 	cmd := exec.Command("ssh-keygen", append([]string{"-q"}, args...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ssh-keygen %q: %v: %s", args, err, out)

@@ -26,6 +26,7 @@ func secretFileIn(t *testing.T, dir, end string) string {
 }
 
 func TestResolve(t *testing.T) {
+	sshtest.NeedUnix(t, "a POSIX shell")
 	sshtest.Leaks(t)
 	keyring.MockInit()
 	if err := keyring.Set("tunneld", "work", hidden); err != nil {
@@ -59,6 +60,7 @@ func TestResolve(t *testing.T) {
 
 // Errors say what is wrong and never what the secret is.
 func TestResolveErrors(t *testing.T) {
+	sshtest.NeedUnix(t, "a POSIX shell")
 	sshtest.Leaks(t)
 	keyring.MockInit()
 	dir := t.TempDir()
@@ -127,6 +129,7 @@ func noSessionBus() bool {
 
 // A command that hangs is killed with all its children at the limit.
 func TestCommandThatHangs(t *testing.T) {
+	sshtest.NeedUnix(t, "a POSIX shell")
 	sshtest.Leaks(t)
 	pid := filepath.Join(t.TempDir(), "pid")
 	s := identity.Source{Limit: 300 * time.Millisecond, Environ: os.Environ}
@@ -156,6 +159,7 @@ func running(pid string) bool {
 
 // What a command leaves behind with its output open holds nobody up.
 func TestCommandThatLeavesAChild(t *testing.T) {
+	sshtest.NeedUnix(t, "a POSIX shell")
 	sshtest.Leaks(t)
 	s := identity.Source{Environ: os.Environ}
 	begun := time.Now()

@@ -3,6 +3,7 @@ package profiles_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -138,7 +139,9 @@ func FuzzEdit(f *testing.F) {
 			f.Add(test.old, byte(which), byte(which%2))
 		}
 	}
-	l := &profiles.Loader{Dir: "/config", State: "/state", Env: environment()}
+	env := environment()
+	env.Home = filepath.Join(os.TempDir(), "ana") // absolute on every system
+	l := &profiles.Loader{Dir: filepath.Join(os.TempDir(), "config"), State: filepath.Join(os.TempDir(), "state"), Env: env}
 	f.Fuzz(func(t *testing.T, text string, which, index byte) {
 		doc, err := decode([]byte(text))
 		if err != nil {

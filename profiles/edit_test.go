@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tunneld/fault"
+	"tunneld/internal/sshtest"
 	"tunneld/profiles"
 )
 
@@ -230,6 +231,7 @@ func TestApplyRefuses(t *testing.T) {
 
 // A link stays a link, and its file keeps its mode.
 func TestReplaceFile(t *testing.T) {
+	sshtest.NeedUnix(t, "links for everybody")
 	dir := t.TempDir()
 	real, link := filepath.Join(dir, "real", "a.toml"), filepath.Join(dir, "a.toml")
 	if err := profiles.CreateFile(real, []byte("old")); err != nil {

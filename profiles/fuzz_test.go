@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -26,7 +27,9 @@ func FuzzProfile(f *testing.F) {
 	}
 	f.Add("[defaults.link]\nkeepalive = '10s'\nciphers = ['+a']\n", string(every))
 	f.Add("defaults.auth.identity_files = ['~/k']", smallest+"description = \"\\u0001 \\\\ '\"\n[[forward.remote]]\nlisten = 0\ntarget = '[::1]:80'\n")
-	l := &profiles.Loader{Dir: "/config", State: "/state", Env: environment()}
+	env := environment()
+	env.Home = filepath.Join(os.TempDir(), "ana") // absolute on every system
+	l := &profiles.Loader{Dir: filepath.Join(os.TempDir(), "config"), State: filepath.Join(os.TempDir(), "state"), Env: env}
 	f.Fuzz(func(t *testing.T, daemon, text string) {
 		p, settings, problems := l.Parse(daemon, text)
 		for _, problem := range problems {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tunneld/internal/sshtest"
 	"tunneld/profiles"
 )
 
@@ -237,6 +238,7 @@ func TestFilesComeAndGo(t *testing.T) {
 // Folders that are not there yet, whatever is missing of them, and that go and
 // come again.
 func TestFoldersComeAndGo(t *testing.T) {
+	sshtest.NeedUnix(t, "folders that go while they are watched")
 	t.Parallel()
 	root := t.TempDir()
 	l := &profiles.Loader{Dir: filepath.Join(root, "a", "b", "tunneld"), Env: environment()}
@@ -265,6 +267,7 @@ func TestFoldersComeAndGo(t *testing.T) {
 
 // A Kubernetes volume: the files are links through ..data, which is swapped.
 func TestSwappedVolume(t *testing.T) {
+	sshtest.NeedUnix(t, "links for everybody")
 	for _, inner := range []string{"profiles", ""} {
 		l := folder(t, nil)
 		volume := filepath.Join(l.Dir, inner)
@@ -299,6 +302,7 @@ func publish(t *testing.T, volume string, n int, nested bool) {
 // A file that is a link elsewhere, as dotfile managers make them: the file
 // behind it may be written, and the link may come to lead elsewhere.
 func TestLinkedFile(t *testing.T) {
+	sshtest.NeedUnix(t, "links for everybody")
 	l, dotfiles := folder(t, nil), t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(l.Dir, "profiles"), 0o700))
 	one, two := filepath.Join(dotfiles, "one"), filepath.Join(dotfiles, "two")

@@ -155,6 +155,7 @@ func (d *desk) wantRefused(t testing.TB, code fault.Code) {
 // fakeDisplay hands each connection to answer, which need not close it.
 func fakeDisplay(t testing.TB, answer func(net.Conn)) Display {
 	t.Helper()
+	sshtest.NeedUnix(t, "a display of its own")
 	path := filepath.Join(t.TempDir(), "x:0")
 	listener := must[net.Listener](t)(net.Listen("unix", path))
 	var over sync.WaitGroup

@@ -21,7 +21,7 @@ type SSHAgent struct {
 // Agent starts an ssh-agent and gives it the private keys at these paths.
 func Agent(t testing.TB, keys ...string) *SSHAgent {
 	t.Helper()
-	needUnix(t)
+	NeedUnix(t, "ssh-agent")
 	dir, err := os.MkdirTemp("", "agent") // short: a socket's path has a limit
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func StartSSHD(t testing.TB, extra ...string) *SSHD {
 // newSSHD makes the keys of a server.
 func newSSHD(t testing.TB, account string, extra []string) *SSHD {
 	t.Helper()
-	needUnix(t)
+	NeedUnix(t, "sshd")
 	d := &SSHD{Host: "127.0.0.1", User: account, t: t, dir: t.TempDir(), extra: extra}
 	d.ClientKey = d.path("client_key")
 	d.AuthorizedKeys = d.path("authorized_keys")

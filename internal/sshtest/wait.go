@@ -67,11 +67,10 @@ func openDescriptors() int {
 	return len(entries)
 }
 
-// needUnix skips a test on Windows, which has none of the servers that the tests
-// start: Unix runs it.
-func needUnix(t testing.TB) {
+// NeedUnix skips a test on Windows, which does not have what it needs.
+func NeedUnix(t testing.TB, what string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("needs a server that Windows does not have")
+		t.Skip("Windows does not have " + what)
 	}
 }

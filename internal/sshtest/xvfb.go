@@ -49,7 +49,7 @@ func StartOpenXvfb(t testing.TB, args ...string) *Xvfb {
 
 func newXvfb(t testing.TB, args []string) *Xvfb {
 	t.Helper()
-	needUnix(t)
+	NeedUnix(t, "an X server")
 	x := &Xvfb{t: t, dir: t.TempDir(), args: args}
 	x.Authority = filepath.Join(x.dir, "Xauthority")
 	t.Cleanup(x.Stop)
@@ -126,7 +126,7 @@ func XCommand(display, authority, name string, args ...string) *exec.Cmd {
 // AddXCookie has xauth write a cookie for a display into an authority file.
 func AddXCookie(t testing.TB, authority, display, cookie string) {
 	t.Helper()
-	needUnix(t)
+	NeedUnix(t, "xauth")
 	out, err := exec.Command("xauth", "-q", "-f", authority, "add", display, "MIT-MAGIC-COOKIE-1", cookie).CombinedOutput()
 	if err != nil {
 		t.Fatalf("xauth add %s: %v: %s: run: make deps", display, err, out)
