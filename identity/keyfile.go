@@ -39,7 +39,7 @@ func readKeyFile(path string) (*keyFile, error) {
 		if public, err := readSmall(publicPath(path)); err == nil {
 			data = public // the private half may be in the agent
 		} else {
-			return nil, fault.New(fault.KeyUnreadable, fault.Auth, "%s does not exist", path)
+			return nil, missing(path)
 		}
 	} else if err != nil {
 		return nil, fault.New(fault.KeyUnreadable, fault.Auth, "%w", err)
