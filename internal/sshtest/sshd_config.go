@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,7 +37,7 @@ func (d *SSHD) config(program string) []byte {
 		lines = append(lines, "HostKey "+d.path(name))
 	}
 	for _, line := range []string{"MaxStartups 1000", "Subsystem sftp internal-sftp"} { // of these the first does not win
-		if keyword, _, _ := strings.Cut(line, " "); !strings.Contains(strings.Join(first, "\n"), keyword) {
+		if !slices.ContainsFunc(first, sameKeyword(line)) {
 			lines = append(lines, line)
 		}
 	}
@@ -44,6 +45,12 @@ func (d *SSHD) config(program string) []byte {
 		lines = append(lines, "PerSourcePenalties no")
 	}
 	return []byte(strings.Join(append(lines, last...), "\n") + "\n")
+}
+
+// sameKeyword tells of a line whether it has the keyword of another.
+func sameKeyword(line string) func(string) bool {
+	keyword, _, _ := strings.Cut(line, " ")
+	return func(other string) bool { return strings.HasPrefix(strings.TrimSpace(other), keyword+" ") }
 }
 
 // splitMatch parts lines before the first Match, since a block ends only with
