@@ -155,12 +155,15 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 }
 
 // Reload reads the profiles again and applies what changed; opts say whether
-// that may be undone.
+// that may be undone. It waits a moment for the sockets that it opened.
 func (s *Supervisor) Reload(ctx context.Context, opts control.ReloadOptions) (out control.ReloadResult, err error) {
+	var sockets []settling
 	err = s.ask(ctx, func(running context.Context) error {
 		out = s.reload(running, opts)
+		sockets = s.sockets()
 		return nil
 	})
+	awaitSockets(ctx, sockets, appliedTime)
 	return out, err
 }
 

@@ -8,9 +8,12 @@ import (
 	"tunneld/profiles"
 )
 
-// readyTime is how long the first load's sockets may keep Ready waiting: a name to
-// listen on may not be found.
-const readyTime = 10 * time.Second
+// How long sockets may keep whoever waits for them: a name to listen on may not
+// be found.
+const (
+	readyTime   = 10 * time.Second // of the first load
+	appliedTime = 2 * time.Second  // of a reload
+)
 
 // startReady calls Ready in time; the channel is closed when that is over.
 func (s *Supervisor) startReady(ctx context.Context) <-chan struct{} {
@@ -19,6 +22,20 @@ func (s *Supervisor) startReady(ctx context.Context) <-chan struct{} {
 		close(over)
 		return over
 	}
+	go s.tellReady(ctx, s.sockets(), over)
+	return over
+}
+
+func (s *Supervisor) tellReady(ctx context.Context, sockets []settling, over chan<- struct{}) {
+	defer close(over)
+	if awaitSockets(ctx, sockets, readyTime); ctx.Err() == nil {
+		s.Ready()
+	}
+}
+
+// sockets are those of this machine that the daemon has, or should have. It is
+// the owner's.
+func (s *Supervisor) sockets() []settling {
 	var sockets []settling
 	if s.scraped != nil {
 		sockets = append(sockets, s.scraped.settled)
@@ -30,25 +47,21 @@ func (s *Supervisor) startReady(ctx context.Context) <-chan struct{} {
 			}
 		}
 	}
-	go s.tellReady(ctx, sockets, over)
-	return over
+	return sockets
 }
 
-func (s *Supervisor) tellReady(ctx context.Context, sockets []settling, over chan<- struct{}) {
-	defer close(over)
-	limit := time.NewTimer(readyTime)
-	defer limit.Stop()
+// awaitSockets waits until each has listened, or could not, as long as ctx and
+// limit allow.
+func awaitSockets(ctx context.Context, sockets []settling, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	for _, settled := range sockets {
 		select {
 		case <-settled.over:
-			continue
-		case <-limit.C:
 		case <-ctx.Done():
 			return
 		}
-		break
 	}
-	s.Ready()
 }
 
 // settling tells when a socket of this machine has listened for the first time,

@@ -167,7 +167,9 @@ func TestUndoAfter(t *testing.T) {
 			}
 			reload("work/db: start forward\nundone at ", "--undo-after", "4s")
 			ping(t, dialTCP(t, two), "on trial")
+			mark = p.mark()
 			p.await(mark, "undone", func(e control.Event) bool { return e.Message == "undone" })
+			p.forward(mark, "work", "db", "listening")
 			q := p.observe("work", "back", func(q control.Profile) bool { return q.RunningVersion == "last_good" && isServing(q) })
 			if ping(t, dialTCP(t, one), "as before"); !isDeaf(two) || q.Reconnects != 0 {
 				t.Errorf("after the undoing: %+v", q)
