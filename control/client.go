@@ -69,10 +69,10 @@ func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fault.New(fault.DaemonNotRunning, "", "no daemon answers at %s", c.path).
-			WithHint("start one: tunneld run, or systemctl start tunneld for the machine's")
+			WithHint("start one: tunneld run, or tunneld service start for the machine's")
 	case errors.Is(err, fs.ErrPermission):
 		return fault.New(fault.PermissionDenied, "", "this account may not ask the daemon at %s", c.path).
-			WithHint("ask as its owner, or as a member of the group tunneld")
+			WithHint(accessHint)
 	default:
 		return err
 	}

@@ -37,7 +37,7 @@ func (s *Supervisor) complaints(set profiles.Set, problems []profiles.Problem) [
 		all = append(all, e)
 	}
 	if set.Len() == 0 {
-		all = append(all, control.Event{Kind: "profile", Level: control.Warn, Message: "no profiles", Detail: filepath.Join(s.Loader.Dir, "profiles"), Hint: "write one, such as work.toml"})
+		all = append(all, control.Event{Kind: "profile", Level: control.Warn, Message: "no profiles", Detail: filepath.Join(s.Loader.Dir, "profiles"), Hint: "tunneld init PROFILE writes one"})
 	}
 	for p := range set.All() {
 		if set.Version(p.Name) == profiles.LastGood {

@@ -29,7 +29,7 @@ func (l *Login) failure() *fault.Error {
 		return l.rejected("%s, and there is nothing left to offer%s", accepts, l.before())
 	default:
 		return fault.New(fault.AuthRejected, fault.Auth, "%s, and there is no key to offer", accepts).
-			WithHint("make a key with ssh-keygen -t ed25519, or name one in auth.identity_files%s", l.orAllow())
+			WithHint("name one in auth.identity_files, the only way for a profile of the machine, or make one with ssh-keygen -t ed25519%s", l.orAllow())
 	}
 }
 

@@ -82,7 +82,7 @@ func (s Service) manager() (service.Service, error) {
 
 // mayChange says why this account may not install or control the service.
 func (s Service) mayChange() error {
-	if err := supported(); err != nil {
+	if err := s.supported(); err != nil {
 		return err
 	}
 	if !s.User && !privileged() {

@@ -20,7 +20,7 @@ const description = "Keeps SSH tunnels up, by the profiles in ProgramData. tunne
 
 func privileged() bool { return windows.GetCurrentProcessToken().IsElevated() }
 
-func supported() error { return nil }
+func (s Service) supported() error { return nil }
 
 // mayHaveUser says that Windows has no services of an account.
 func (s Service) mayHaveUser() error {

@@ -26,13 +26,17 @@ var packagedUnits = []string{"/usr/lib/systemd/system/", "/lib/systemd/system/"}
 func privileged() bool { return os.Geteuid() == 0 }
 
 // supported says so where the machine has another init.
-func supported() error {
+func (s Service) supported() error {
 	if service.Platform() == "linux-systemd" {
 		return nil
 	}
+	hint := "have its own init run, as an account of its own: tunneld run --system"
+	if s.User {
+		hint = "have what starts your programs at login run: tunneld run"
+	}
 	first, _ := os.ReadFile("/proc/1/comm") // without it the message says less
 	return fault.New(fault.ServiceFailed, "", "this machine is not run by systemd: its first process is %q", strings.TrimSpace(string(first))).
-		WithHint("have its own init run: tunneld run --system")
+		WithHint("%s", hint)
 }
 
 func (s Service) config() *service.Config {
@@ -192,7 +196,7 @@ func (s Service) removeFile(path string) error {
 
 // Status returns what systemd says of the service. Any account may ask.
 func (s Service) Status() (State, error) {
-	if err := supported(); err != nil {
+	if err := s.supported(); err != nil {
 		return State{}, err
 	}
 	out, err := systemctlOutput(s.User, "show", "-p", "LoadState,UnitFileState,ActiveState,SubState,StatusText", unitName)
