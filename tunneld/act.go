@@ -29,7 +29,7 @@ func newAct(g *globals, action control.Action) *cobra.Command {
 		Short:   actTexts[action][0],
 		Long:    actTexts[action][1] + "\nA pattern such as 'lab-*' or 'work/db-*' stands for all that it matches.",
 		Example: fmt.Sprintf("  tunneld %s work\n  tunneld %s work/db\n  tunneld %s 'lab-*'", action, action, action),
-		Args:    usage(cobra.MinimumNArgs(1)),
+		Args:    arguments(1, anyNumber),
 
 		ValidArgsFunction: g.completeTargets,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -18,7 +18,7 @@ func newAdd(g *globals) *cobra.Command {
 		Long: "Add a forward to a profile's file, behind the others of its kind. Everything else in the file stays as it is.\n" +
 			"LISTEN and TARGET are host:port, or a port of localhost; a dynamic forward has no target.",
 		Example: "  tunneld add work local 5432 db.internal:5432 --name db\n  tunneld add work remote 8080 3000\n  tunneld add work dynamic 1080",
-		Args:    usage(cobra.RangeArgs(3, 4)),
+		Args:    arguments(3, 4),
 
 		ValidArgsFunction: g.completeAdd,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -69,7 +69,7 @@ func newRemove(g *globals) *cobra.Command {
 		Long: "Take a forward out of a profile's file, with the comments directly above it. Everything else in the file stays as it is.\n" +
 			"Connections that are open through it are cut.",
 		Example: "  tunneld remove work/db",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 
 		ValidArgsFunction: g.completeForward,
 		RunE: func(c *cobra.Command, args []string) error {

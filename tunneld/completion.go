@@ -19,7 +19,7 @@ func newCompletion() *cobra.Command {
 			"  tunneld completion zsh > \"${fpath[1]}/_tunneld\"\n" +
 			"  tunneld completion fish > ~/.config/fish/completions/tunneld.fish\n" +
 			"  tunneld completion powershell >> $PROFILE",
-		Args:      usage(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
+		Args:      usage(cobra.MatchAll(arguments(1, 1), cobra.OnlyValidArgs)),
 		ValidArgs: shells,
 		RunE: func(c *cobra.Command, args []string) error {
 			root, out := c.Root(), c.OutOrStdout()

@@ -28,7 +28,7 @@ func newCp(g *globals) *cobra.Command {
 			"A file takes its place only when it is whole: one that is there already is never left broken. When the connection is lost, the copy waits for the\n" +
 			"next one and goes on. Symbolic links are followed. What cannot be copied is told, and the rest is copied.",
 		Example: "  tunneld cp notes.txt work:\n  tunneld cp -r work:/var/log/app .\n  tunneld cp --resume work:big.iso work:other.iso ~/Downloads",
-		Args:    usage(cobra.MinimumNArgs(2)),
+		Args:    arguments(2, anyNumber),
 
 		ValidArgsFunction: g.completeEnds,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -28,7 +28,7 @@ func newEdit(g *globals) *cobra.Command {
 		Long: "Open a copy of a profile in $VISUAL, else $EDITOR, else vi (Windows: notepad), and put it in place when the editor ends, if it has no\n" +
 			"problem. Else the problems are shown and the copy can be edited again. An editor that returns at once must be told to wait: EDITOR='code --wait'.",
 		Example: "  tunneld edit work\n  EDITOR=nano tunneld edit work",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {

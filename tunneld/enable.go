@@ -35,7 +35,7 @@ func newSwitch(g *globals, verb string, on bool, short, long string) *cobra.Comm
 		Short:   short,
 		Long:    long + "\nA pattern such as 'lab-*' or 'work/db-*' stands for all that it matches. Everything else in the files stays as it is.",
 		Example: fmt.Sprintf("  tunneld %s work\n  tunneld %s work/db\n  tunneld %s 'lab-*'", verb, verb, verb),
-		Args:    usage(cobra.MinimumNArgs(1)),
+		Args:    arguments(1, anyNumber),
 
 		ValidArgsFunction: g.completeTargets,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -29,7 +29,7 @@ func newEvents(g *globals) *cobra.Command {
 		Long: "Show what happened, newest last: of everything, of one profile, or of one of its forwards or programs. A pattern such as 'lab-*' stands for all that it matches.\n" +
 			"With --follow it goes on with what happens, until Ctrl-C. Without a daemon, what the last one left in its state folder is shown.",
 		Example: "  tunneld events\n  tunneld events work --since 30m\n  tunneld events work/db --follow\n  tunneld events --since 2026-11-22T10:00:00Z --json",
-		Args:    usage(cobra.MaximumNArgs(1)),
+		Args:    arguments(0, 1),
 
 		ValidArgsFunction: g.completeTarget,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -51,6 +51,7 @@ type eventLister struct {
 	globals          *globals
 	options          control.EventOptions
 	profile, forward string // patterns; empty is all
+	of               string // " of" what was asked for
 	json             bool
 	out, notes       io.Writer
 
@@ -64,6 +65,7 @@ func (l *eventLister) choose(since string, args []string) (err error) {
 		return err
 	}
 	l.profile, l.forward, _ = strings.Cut(args[0], "/")
+	l.of = " of " + args[0]
 	for _, pattern := range []string{l.profile, l.forward} {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return fmt.Errorf("%q is no pattern: %w", args[0], err)
@@ -84,7 +86,7 @@ func (l *eventLister) run(ctx context.Context) error {
 		err = l.list(ctx, client)
 	}
 	if err == nil && l.shown == 0 {
-		fmt.Fprintf(l.notes, "no events since %s\n", l.options.Since.Local().Format(time.DateTime))
+		fmt.Fprintf(l.notes, "no events%s since %s\n", l.of, l.options.Since.Local().Format(time.DateTime))
 	}
 	return err
 }

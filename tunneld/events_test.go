@@ -152,7 +152,7 @@ func TestEventsOutliveTheDaemon(t *testing.T) {
 	if all := p.listEvents("--since", "0s"); len(all) > 0 {
 		t.Errorf("since now: %+v", all)
 	}
-	if _, stderr, status := command(t, "events", "other", "--config", p.dir); status != 0 || !strings.HasPrefix(stderr, "no events since ") {
+	if _, stderr, status := command(t, "events", "other", "--config", p.dir); status != 0 || !strings.HasPrefix(stderr, "no events of other since ") {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 	if _, stderr, status := command(t, "events", "--since", "yesterday", "--config", p.dir); status != 2 || !strings.Contains(stderr, "hint: see tunneld events --help") {

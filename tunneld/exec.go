@@ -38,7 +38,7 @@ func newShell(g *globals) *cobra.Command {
 			"The daemon serves it where one answers that knows the profile, else this command makes a connection of its own.\n\n" +
 			"The exit status is the shell's, 128+N for signal N, 255 when tunneld itself failed.",
 		Example: "  tunneld shell work\n  tunneld shell -X work\n  tunneld shell -A work\n  tunneld shell -T work < script.sh",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {

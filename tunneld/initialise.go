@@ -24,7 +24,7 @@ func newInit(g *globals) *cobra.Command {
 			"In a script the words and flags say everything, and --connect tries it. A file that exists is left alone, unless --force is given.",
 		Example: "  tunneld init work\n  tunneld init work ana@bastion.example.com --key ~/.ssh/work --forward 5432:db.internal:5432\n" +
 			"  tunneld init work bastion.example.com --connect --fingerprint SHA256:...",
-		Args: usage(cobra.RangeArgs(1, 2)),
+		Args: arguments(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			w, err := g.writer(c)
 			if err != nil {

@@ -19,7 +19,7 @@ func newLaunch(g *globals) *cobra.Command {
 		Long: "Start a program that the profile has as [[x11.app]], once more if it runs. It stays when this command returns; tunneld down PROFILE/APP ends it.\n" +
 			"Its windows go to the profile's display, else to that of this session, else to the one that tunneld display handed over.",
 		Example: "  tunneld launch work/xterm\n  tunneld launch -Y work/viewer",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 
 		ValidArgsFunction: g.completeApp,
 		RunE: func(c *cobra.Command, args []string) (err error) {

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -138,6 +140,18 @@ type hinted struct {
 }
 
 func (h hinted) Unwrap() error { return h.error }
+
+const anyNumber = math.MaxInt
+
+// arguments checks how many there are.
+func arguments(least, most int) cobra.PositionalArgs {
+	return usage(func(c *cobra.Command, args []string) error {
+		if least <= len(args) && len(args) <= most {
+			return nil
+		}
+		return fmt.Errorf("want %s", strings.TrimSuffix(c.UseLine(), " [flags]"))
+	})
+}
 
 func hintOf(err error) string {
 	var h hinted

@@ -18,7 +18,7 @@ func newMan() *cobra.Command {
 		Long: "Write a manual page for every command, and tunneld-profile(5) about the keys of a profile, into a folder, and print their paths.\n" +
 			"Without a folder tunneld(1) is printed.",
 		Example: "  tunneld man | man -l -\n  tunneld man /usr/local/share/man",
-		Args:    usage(cobra.MaximumNArgs(1)),
+		Args:    arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				_, err := fmt.Fprint(c.OutOrStdout(), commandPage(c.Root()))

@@ -18,7 +18,7 @@ func newSSHProxy(g *globals) *cobra.Command {
 		Long: "Connect standard input and output to a target as the profile's server sees it, for ProxyCommand of ssh. unix:PATH is a socket on the server.\n" +
 			"The end of one direction leaves the other open.",
 		Example: "  tunneld ssh-proxy work db.internal:5432\n  ssh -o ProxyCommand='tunneld ssh-proxy work %h:%p' ana@build.internal",
-		Args:    usage(cobra.ExactArgs(2)),
+		Args:    arguments(2, 2),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -29,7 +29,7 @@ func newSecretSet(g *globals) *cobra.Command {
 		Use:     "set NAME",
 		Short:   "Store a secret",
 		Example: "  tunneld secret set work",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := g.connect(c.Context())
 			if err != nil {
@@ -53,7 +53,7 @@ func newSecretRemove(g *globals) *cobra.Command {
 		Use:     "remove NAME",
 		Short:   "Forget a secret",
 		Example: "  tunneld secret remove work",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := g.connect(c.Context())
 			if err != nil {

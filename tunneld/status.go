@@ -26,7 +26,7 @@ func newStatus(g *globals) *cobra.Command {
 			"The exit status is 3 when something that should be up is not, and 4 when no daemon answers. With --wait it looks again until all is up.\n" +
 			"--watch is a live screen, with keys to restart, stop and unlock.",
 		Example: "  tunneld status\n  tunneld status work --json\n  tunneld status --wait 30s\n  tunneld status --watch",
-		Args:    usage(cobra.MaximumNArgs(1)),
+		Args:    arguments(0, 1),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {

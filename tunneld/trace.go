@@ -25,7 +25,7 @@ func newTrace(g *globals) *cobra.Command {
 			"the host key and the verdict, each attempt to authenticate. It stops at the step that fails, says why, and what to do.\n" +
 			"What runs is not touched. The daemon makes the connection where one answers that knows the profile, else this command does.",
 		Example: "  tunneld trace work\n  tunneld trace work --forwards\n  tunneld trace work --json",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -21,7 +21,7 @@ func newTrust(g *globals) *cobra.Command {
 		Long: "Show the host key that a profile waits with, and accept it: it is written to the first of host_key.known_hosts.\n" +
 			"A changed key is accepted only with --replace and --fingerprint, as it was compared with the administrator.",
 		Example: "  tunneld trust work\n  tunneld trust work --fingerprint SHA256:...\n  tunneld trust work --replace --fingerprint SHA256:...",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {

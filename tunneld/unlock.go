@@ -27,7 +27,7 @@ func newUnlock(g *globals) *cobra.Command {
 		Long: "Answer what a blocked profile waits for: a passphrase, a password, a one-time code.\n" +
 			"The answer goes to the daemon, which starts a fresh attempt; what the server asks beyond that is asked here too.",
 		Example: "  tunneld unlock work\n  pass show work | tunneld unlock work --stdin",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
