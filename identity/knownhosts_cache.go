@@ -111,11 +111,19 @@ func unchanged(a, b fs.FileInfo) bool {
 
 // readRegular reads a file, but never a pipe or a device: that may have no end.
 func readRegular(file string, info fs.FileInfo) ([]byte, error) {
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", file)
-	}
-	if info.Size() > knownHostsLimit {
-		return nil, fmt.Errorf("%s has more than %d MiB", file, knownHostsLimit>>20)
+	if err := checkReadable(file, info); err != nil {
+		return nil, err
 	}
 	return os.ReadFile(file)
+}
+
+// checkReadable says why a file is not to be read as a whole.
+func checkReadable(file string, info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", file)
+	}
+	if info.Size() > knownHostsLimit {
+		return fmt.Errorf("%s has more than %d MiB", file, knownHostsLimit>>20)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,25 +18,24 @@ const (
 )
 
 // editFile replaces what is in the file at path by what change makes of it, and
-// reports whether that differs. A missing file is made, for its owner alone. The
-// file is locked against other processes and goroutines that edit it here,
-// readers see the old or the new content and never a part, and its mode and
-// owner stay. A symbolic link is followed. ssh takes no lock: a line that it adds
-// in the same instant can be lost, as between two of its own.
+// reports whether that differs. A missing file is made, for its owner alone: us,
+// or for root the account whose folder it is in. The file is locked against other
+// processes and goroutines that edit it here, readers see the old or the new
+// content and never a part, and its mode and owner stay. A symbolic link is
+// followed as [openPlace] says. ssh takes no lock: a line that it adds in the same
+// instant can be lost, as between two of its own.
 func editFile(path string, change func(data []byte) ([]byte, error)) (changed bool, err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return false, err
-	}
-	path, err = followLinks(path)
+	p, err := openPlace(path)
 	if err != nil {
 		return false, err
 	}
-	lock, err := lockFile(path)
+	defer p.folder.Close()
+	lock, err := p.lock()
 	if err != nil {
 		return false, err
 	}
-	defer unlock(lock)
-	data, info, err := readCurrent(path)
+	defer unlock(p.folder, lock)
+	data, info, err := p.read()
 	if err != nil {
 		return false, err
 	}
@@ -43,67 +43,64 @@ func editFile(path string, change func(data []byte) ([]byte, error)) (changed bo
 	if err != nil || bytes.Equal(out, data) {
 		return false, err
 	}
-	return true, replaceFile(path, out, info)
+	return true, p.replace(out, info)
 }
 
-// followLinks returns the file that path means, which need not exist.
-func followLinks(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil {
-		return real, nil
-	}
-	if _, dangling := os.Lstat(path); dangling == nil {
-		return "", err
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return path, nil
-	}
-	return "", err
-}
-
-// readCurrent returns the content of a regular file; info is nil when there is
-// none.
-func readCurrent(path string) (data []byte, info fs.FileInfo, err error) {
-	info, err = os.Stat(path)
+// read returns the content of a regular file; info is nil when there is none.
+func (p place) read() (data []byte, info fs.FileInfo, err error) {
+	var f *os.File
+	err = poll(func() (bool, error) {
+		if f, info, err = p.open(p.name, os.O_RDONLY); errors.Is(err, errReplaced) {
+			return false, nil
+		}
+		return true, err
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err = readRegular(path, info)
+	defer f.Close()
+	if err := checkReadable(f.Name(), info); err != nil {
+		return nil, nil, err
+	}
+	data, err = io.ReadAll(f)
 	return data, info, err
 }
 
-// lockFile waits until the lock of the file at path is ours; unlock gives it up.
-// It is a file beside, for its owner alone: whoever can read a file can lock it,
-// and so keep everybody from learning.
-func lockFile(path string) (*os.File, error) {
+// lock waits until the lock of the file is ours; unlock gives it up. It is a file
+// beside, for its owner alone: whoever can read a file can lock it, and so keep
+// everybody from learning.
+func (p place) lock() (*os.File, error) {
 	var lock *os.File
 	err := poll(func() (done bool, err error) {
-		lock, err = tryLockFile(path + ".lock")
+		lock, err = p.tryLock(p.name + ".lock")
 		return lock != nil, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, fmt.Errorf("lock %s: %w", filepath.Join(p.folder.Name(), p.name), err)
 	}
 	return lock, nil
 }
 
-// tryLockFile returns nil when another has the lock, or when the file that was
+// tryLock returns nil when another has the lock, or when the file that was
 // locked is no longer the one at path, because another removed it meanwhile.
-func tryLockFile(path string) (*os.File, error) {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
+func (p place) tryLock(name string) (*os.File, error) {
+	f, err := p.create(name)
+	if errors.Is(err, fs.ErrExist) {
+		f, _, err = p.open(name, os.O_RDWR)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	ok, err := tryLock(f)
 	if ok && err == nil {
 		mine, err1 := f.Stat()
-		current, err2 := os.Lstat(path)
+		current, err2 := p.folder.Lstat(name)
 		ok = err1 == nil && err2 == nil && os.SameFile(mine, current)
 	}
 	if !ok || err != nil {
@@ -113,17 +110,17 @@ func tryLockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// replaceFile puts data in the place of path in one step, with the mode and
+// replace puts data in the place of the file in one step, with the mode and
 // owner of info, or for the owner alone where info is nil.
-func replaceFile(path string, data []byte, info fs.FileInfo) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+func (p place) replace(data []byte, info fs.FileInfo) (err error) {
+	f, name, err := p.createTemp()
 	if err != nil {
 		return err
 	}
 	defer func() {
 		f.Close()
 		if err != nil {
-			os.Remove(f.Name())
+			p.folder.Remove(name)
 		}
 	}()
 	if _, err = f.Write(data); err != nil {
@@ -144,7 +141,7 @@ func replaceFile(path string, data []byte, info fs.FileInfo) (err error) {
 		return err
 	}
 	return poll(func() (bool, error) {
-		err := os.Rename(f.Name(), path)
+		err := p.folder.Rename(name, p.name)
 		if inUse(err) {
 			return false, nil
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,8 +27,8 @@ func tryLock(f *os.File) (bool, error) {
 
 // unlock gives up the lock and leaves nothing behind, that another account might
 // not be allowed to open. Who locks the removed file sees that it is not there.
-func unlock(lock *os.File) {
-	os.Remove(lock.Name())
+func unlock(folder *os.Root, lock *os.File) {
+	folder.Remove(filepath.Base(lock.Name()))
 	lock.Close()
 }
 

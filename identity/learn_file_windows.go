@@ -22,7 +22,7 @@ func tryLock(f *os.File) (bool, error) {
 }
 
 // unlock gives up the lock. Its file stays: an open one cannot be removed.
-func unlock(lock *os.File) { lock.Close() }
+func unlock(_ *os.Root, lock *os.File) { lock.Close() }
 
 // keepOwner does nothing: a new file has its owner and rights from the folder.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }

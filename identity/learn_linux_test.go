@@ -53,7 +53,12 @@ func TestReplaceFileThatFails(t *testing.T) {
 	if err := os.Mkdir(target, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceFile(target, []byte("x"), nil); err == nil {
+	p, err := openPlace(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.folder.Close()
+	if err := p.replace([]byte("x"), nil); err == nil {
 		t.Error("replaced a folder")
 	}
 	if rest, err := os.ReadDir(dir); err != nil || len(rest) != 1 {
@@ -106,6 +111,11 @@ func TestReplaceFileWhileSwapped(t *testing.T) {
 	if err := os.WriteFile(victim, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	p, err := openPlace(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.folder.Close()
 	stop := make(chan struct{})
 	var swapper sync.WaitGroup
 	swapper.Go(func() {
@@ -123,7 +133,7 @@ func TestReplaceFileWhileSwapped(t *testing.T) {
 		}
 	})
 	for range 20 {
-		replaceFile(file, bytes.Repeat([]byte("x"), 4<<20), info)
+		p.replace(bytes.Repeat([]byte("x"), 4<<20), info)
 		os.Remove(file)
 	}
 	close(stop)
