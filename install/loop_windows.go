@@ -38,7 +38,7 @@ var ErrStuck = errors.New("the service took too long")
 // Loop is this process as a service of Windows:
 //
 //	StartPending ─── ready ──▶ Running ─── Stop, PreShutdown ──▶ StopPending ─── over ──▶ Stopped
-//	     └─────────────── over, or too long: Stopped with an exit code ─────────────┘
+//	     └──────── over, or too long: Stopped, with an exit code unless told to stop ┘
 //
 // Its fields are set before Run.
 type Loop struct {
@@ -86,7 +86,7 @@ func (p *loopState) Execute(_ []string, requests <-chan svc.ChangeRequest, tell 
 		case <-p.pending:
 			if p.status.CheckPoint >= p.limit {
 				p.err = ErrStuck
-				return true, exitStuck
+				return p.failure(exitStuck)
 			}
 			p.advance()
 		case r := <-requests:
@@ -95,11 +95,20 @@ func (p *loopState) Execute(_ []string, requests <-chan svc.ChangeRequest, tell 
 			}
 		case p.err = <-over:
 			if p.err != nil {
-				return true, exitFailed
+				return p.failure(exitFailed)
 			}
 			return false, 0
 		}
 	}
+}
+
+// failure is what Execute says of an error. A service that was told to stop has
+// stopped, however that went: Windows would start one that failed again.
+func (p *loopState) failure(code uint32) (specific bool, _ uint32) {
+	if p.status.State == svc.StopPending {
+		return false, 0
+	}
+	return true, code
 }
 
 func (p *loopState) serve(ctx context.Context, ready chan<- struct{}, over chan<- error) {

@@ -125,7 +125,8 @@ func TestLoopShutdown(t *testing.T) {
 	m.ends(0)
 }
 
-// What does not stop is left behind after stopSteps, which is less than 10 s.
+// What does not stop is left behind after stopSteps, which is less than 10 s. It
+// has no exit code, since Windows would start what an administrator stopped.
 func TestLoopStuck(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
@@ -142,8 +143,25 @@ func TestLoopStuck(t *testing.T) {
 		m.expect(svc.StopPending, 2+i)
 	}
 	m.steps <- time.Time{}
-	m.ends(exitStuck)
+	m.ends(0)
 	if !errors.Is(m.loop.err, ErrStuck) {
+		t.Error(m.loop.err)
+	}
+}
+
+// One that fails while it stops has stopped, too.
+func TestLoopFailsToStop(t *testing.T) {
+	failure := errors.New("not flushed")
+	m := begin(t, &Loop{Serve: func(ctx context.Context, ready func()) error {
+		ready()
+		<-ctx.Done()
+		return failure
+	}})
+	m.expect(svc.Running, 0)
+	m.ask(svc.Stop, 0)
+	m.expect(svc.StopPending, 1)
+	m.ends(0)
+	if !errors.Is(m.loop.err, failure) {
 		t.Error(m.loop.err)
 	}
 }
