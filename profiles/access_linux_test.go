@@ -1,6 +1,7 @@
 package profiles_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +58,70 @@ func TestSystemFilesOthersCanChange(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A copy in the state folder that others put there, or can change, stands in for
+// nothing, and is replaced by the next good version.
+func TestSystemCopiesOthersCanChange(t *testing.T) {
+	for name, plant := range map[string]func(l *profiles.Loader) error{
+		"file":   func(l *profiles.Loader) error { return os.Chmod(copyOf(l, "work"), 0o666) },
+		"folder": func(l *profiles.Loader) error { return os.Chmod(filepath.Dir(copyOf(l, "work")), 0o777) },
+		"owner":  func(l *profiles.Loader) error { return os.Chown(copyOf(l, "work"), 1234, -1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "owner" && os.Geteuid() != 0 {
+				t.Skip("only root gives files away")
+			}
+			l := folder(t, map[string]string{"profiles/work.toml": systemProfile})
+			l.Env.System = true
+			load(t, l)
+			write(t, l, "profiles/work.toml", "bad\n")
+			if set, _ := restarted(l).Load(); names(set) != "work (last_good)" {
+				t.Fatalf("not planted: %s", names(set))
+			}
+			if err := plant(l); err != nil {
+				t.Fatal(err)
+			}
+			if set, problems := restarted(l).Load(); names(set) != "" {
+				t.Errorf("planted: %s\n%s", names(set), lines(problems))
+			}
+			if name == "folder" {
+				return
+			}
+			write(t, l, "profiles/work.toml", systemProfile)
+			load(t, restarted(l))
+			write(t, l, "profiles/work.toml", "bad\n")
+			if set, _ := restarted(l).Load(); names(set) != "work (last_good)" {
+				t.Errorf("not replaced: %s", names(set))
+			}
+		})
+	}
+}
+
+// Nothing is kept in a folder of others, and that is told.
+func TestSystemCopiesInAFolderOfOthers(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/work.toml": systemProfile})
+	l.Env.System = true
+	last := filepath.Dir(copyOf(l, "work"))
+	if err := errors.Join(os.MkdirAll(last, 0o700), os.Chmod(last, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	set, problems := l.Load()
+	if names(set) != "work" || !strings.Contains(lines(problems), "last good copies cannot be kept: others can change "+last) {
+		t.Errorf("%s\n%s", names(set), lines(problems))
+	}
+	if files, err := os.ReadDir(last); err != nil || len(files) != 0 {
+		t.Error(files, err)
+	}
+}
+
+func copyOf(l *profiles.Loader, name string) string {
+	return filepath.Join(l.State, "last-good", name+".toml")
+}
+
+// restarted is l in a new process.
+func restarted(l *profiles.Loader) *profiles.Loader {
+	return &profiles.Loader{Dir: l.Dir, State: l.State, Env: l.Env}
 }
 
 // A system set of good files has no problem.

@@ -32,8 +32,22 @@ func (run *reading) lastText(name string) ([]byte, bool) {
 	if run.State == "" {
 		return nil, false
 	}
-	text, err := readFile(filepath.Join(run.folder(), name+extension))
+	text, err := run.readCopy(name)
 	return text, err == nil
+}
+
+// readCopy reads the copy of a file in the state folder, in a system set only
+// one that nobody else can change, or could have put there.
+func (l *Loader) readCopy(name string) ([]byte, error) {
+	path := filepath.Join(l.folder(), name+extension)
+	if l.Env.System {
+		for _, p := range []string{l.folder(), path} {
+			if err := checkAccess(p); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return readFile(path)
 }
 
 // recall returns the last good version of a profile. One from the disk is read
@@ -85,7 +99,7 @@ func (run *reading) copies() []string {
 
 // onDisk returns the names of the copies in the state folder.
 func (run *reading) onDisk() []string {
-	if run.State == "" {
+	if run.State == "" || run.Env.System && checkAccess(run.folder()) != nil {
 		return nil
 	}
 	files, _ := os.ReadDir(run.folder()) // what cannot be read cannot be used
@@ -125,7 +139,7 @@ func (l *Loader) remember(name string, e entry) error {
 	c.stored = ok && last.stored && bytes.Equal(last.text, e.text)
 	var err error
 	if !c.stored && l.State != "" {
-		err = writeCopy(l.folder(), name+extension, e.text)
+		err = l.writeCopy(name, e.text)
 		c.stored = err == nil
 	}
 	if l.memory == nil {
@@ -166,16 +180,27 @@ func (l *Loader) forget(name string) error {
 	return err
 }
 
-// writeCopy puts a file in place whole or not at all, readable by its owner
-// alone. It leaves a file that is right already as it is.
-func writeCopy(dir, name string, text []byte) error {
-	path := filepath.Join(dir, name)
-	if old, err := readFile(path); err == nil && bytes.Equal(old, text) {
+// writeCopy puts a copy in place, in a system set only in a folder that nobody
+// else can change. It leaves one that is right already as it is.
+func (l *Loader) writeCopy(name string, text []byte) error {
+	if old, err := l.readCopy(name); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(l.folder(), 0o700); err != nil {
 		return err
 	}
+	if l.Env.System {
+		if err := checkAccess(l.folder()); err != nil {
+			return err
+		}
+	}
+	return putCopy(l.folder(), name+extension, text)
+}
+
+// putCopy puts a file in place whole or not at all, readable by its owner
+// alone.
+func putCopy(dir, name string, text []byte) error {
+	path := filepath.Join(dir, name)
 	f, err := os.CreateTemp(dir, ".*.tmp") // mode 0600
 	if err != nil {
 		return err
