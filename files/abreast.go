@@ -28,10 +28,8 @@ func (t *task) run() {
 
 // beside runs a task once there is room. Two for one target come one after another.
 func (c *copying) beside(t *task) error {
-	if t.after || slices.ContainsFunc(c.tasks, t.isSamePlace) {
-		if err := c.join(); err != nil {
-			return err
-		}
+	if err := c.joinBefore(t); err != nil {
+		return err
 	}
 	for len(c.tasks) >= abreast {
 		if err := c.joinFirst(); err != nil {
@@ -44,8 +42,22 @@ func (c *copying) beside(t *task) error {
 	return nil
 }
 
-// isSamePlace is true for names that may be the same on this machine.
-func (t *task) isSamePlace(other *task) bool { return strings.EqualFold(t.target, other.target) }
+// joinBefore waits for what t comes after.
+func (c *copying) joinBefore(t *task) error {
+	if t.after {
+		return c.join()
+	}
+	return c.joinAt(t.target)
+}
+
+// joinAt waits for all tasks if one is at the target, by a name that may be the
+// same where upper and lower case are.
+func (c *copying) joinAt(target string) error {
+	if slices.ContainsFunc(c.tasks, func(t *task) bool { return strings.EqualFold(t.target, target) }) {
+		return c.join()
+	}
+	return nil
+}
 
 // joinFirst waits for the oldest task: failures are told in the order of the walk.
 func (c *copying) joinFirst() error {

@@ -28,6 +28,9 @@ func (c *copying) file(n node) error {
 	if !c.alone && n.info.Size() <= small {
 		return c.beside(t)
 	}
+	if err := c.joinAt(n.target); err != nil {
+		return err
+	}
 	err := t.do()
 	if err == nil {
 		return nil

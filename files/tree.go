@@ -107,6 +107,9 @@ func (c *copying) folder(n node) error {
 	if err != nil {
 		return c.fail(c.from, n.source, err)
 	}
+	if err := c.joinAt(n.target); err != nil {
+		return err
+	}
 	made, err := c.makeFolder(&n)
 	if err != nil {
 		return c.fail(c.to, n.target, err)
