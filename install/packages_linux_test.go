@@ -105,7 +105,7 @@ func testRPM(t *testing.T, dist string) {
 			e[path] = mode + " " + owner
 		}
 		e.want(t, "/usr/share/zsh/site-functions/_tunneld")
-		for tag, source := range map[string]string{"PREIN": "account", "POSTIN": "rpm/post", "PREUN": "rpm/preun"} {
+		for tag, source := range map[string]string{"PREIN": "account", "POSTIN": "rpm/post", "PREUN": "rpm/preun", "POSTUN": "rpm/postun"} {
 			if query(t, rpm, "%{"+tag+"}") != readFile(t, "packages/"+source) {
 				t.Errorf("%s is not %s", tag, source)
 			}
