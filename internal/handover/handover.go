@@ -7,7 +7,8 @@
 // descriptor store, sd_pid_notify_with_fds(3)) and gives them to the next
 // process. Clients that connect meanwhile wait in the kernel. A [Store] hands
 // out a socket that came this way before it opens a new one, matched by the
-// address that it is bound to.
+// address that it is bound to; where that is a path, the file must still be its
+// own.
 package handover
 
 import (
@@ -50,8 +51,8 @@ func placeOf(network, address string) place {
 	return place(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String())
 }
 
-// Inherit takes the files that the service manager gave to this process. Those
-// that do not listen are closed.
+// Inherit takes the files that the service manager gave to this process, under the
+// names that it knows. Those that do not listen are closed.
 func (s *Store) Inherit(files []*os.File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,6 +68,7 @@ func (s *Store) Inherit(files []*os.File) {
 			_ = ln.Close()
 			continue
 		}
+		k.name = f.Name()
 		s.inherited[k.at] = k
 	}
 }
@@ -104,8 +106,8 @@ func (s *Store) Settle() {
 	}
 }
 
-// take returns the socket that was inherited for the place, or nil. One that
-// lost its file meanwhile is none: nobody finds it any more.
+// take returns the socket that was inherited for the place, or nil. One whose
+// file is not there any more is none: nobody finds it.
 func (s *Store) take(at place) *kept {
 	s.mu.Lock()
 	defer s.mu.Unlock()

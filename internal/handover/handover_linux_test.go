@@ -42,7 +42,7 @@ func (m *manager) send(state string, files ...*os.File) error {
 	case len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r >= 127 || r == ':' }): // fdname_is_valid
 		m.t.Errorf("systemd takes no name such as %q", name)
 	case verb == "FDSTORE=1" && len(files) == 1:
-		m.files[name] = m.copyOf(files[0])
+		m.files[name] = m.copyOf(files[0], name)
 	case verb == "FDSTOREREMOVE=1" && len(files) == 0:
 		if m.files[name] == nil {
 			m.t.Errorf("%s is not there", name)
@@ -55,12 +55,12 @@ func (m *manager) send(state string, files ...*os.File) error {
 	return nil
 }
 
-func (m *manager) copyOf(f *os.File) *os.File {
+func (m *manager) copyOf(f *os.File, name string) *os.File {
 	fd, err := syscall.Dup(int(f.Fd()))
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	return os.NewFile(uintptr(fd), f.Name())
+	return os.NewFile(uintptr(fd), name)
 }
 
 // next is the store of the next process.
@@ -69,8 +69,8 @@ func (m *manager) next(leaving *bool) *Store {
 	defer m.mu.Unlock()
 	s := &Store{Send: m.send, Leaving: func() bool { return *leaving }}
 	var files []*os.File
-	for _, f := range m.files {
-		files = append(files, m.copyOf(f))
+	for name, f := range m.files {
+		files = append(files, m.copyOf(f, name))
 	}
 	s.Inherit(files)
 	return s
@@ -257,6 +257,44 @@ func TestSocketFile(t *testing.T) {
 	wantFile("another's", true)
 	if len(m.files) > 0 {
 		t.Errorf("still there: %v", m.files)
+	}
+}
+
+// Another program's socket at the path of an inherited one is left alone, and
+// nobody waits on the orphan.
+func TestSocketFileReplaced(t *testing.T) {
+	sshtest.Leaks(t)
+	for _, asked := range []bool{true, false} {
+		m, leaving := newManager(t), false
+		path := filepath.Join(t.TempDir(), "s")
+		old := listen(t, m.next(&leaving), path)
+		leaving = true
+		old.Close()
+		leaving = false
+		if err := os.Rename(path, path+".was"); err != nil { // so that its inode is not used again
+			t.Fatal(err)
+		}
+		another, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := m.next(&leaving)
+		if asked {
+			if ln, err := s.Listen(t.Context(), new(net.ListenConfig), "unix", path); !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("%v, want that the path is in use", err)
+				ln.Close()
+			}
+		}
+		s.Settle()
+		if c, err := net.Dial("unix", path); err != nil {
+			t.Errorf("asked for: %v: another program's socket: %v", asked, err)
+		} else {
+			c.Close()
+		}
+		if len(m.files) > 0 {
+			t.Errorf("still there: %v", m.files)
+		}
+		another.Close()
 	}
 }
 

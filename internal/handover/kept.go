@@ -4,10 +4,12 @@ package handover
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -26,11 +28,12 @@ type kept struct {
 	socket
 	unix  *net.UnixListener // the socket, where it has a file
 	at    place
+	name  string // how the service manager knows the socket
 	owner *Store
 }
 
-// keeping returns ln as one of which the manager has, or is to have, a copy; nil
-// for one that cannot be passed on.
+// keeping returns ln as one of which the manager is to have a copy; nil for one
+// that cannot be passed on.
 func (s *Store) keeping(ln net.Listener) *kept {
 	k := &kept{owner: s, at: placeOf(ln.Addr().Network(), ln.Addr().String())}
 	switch ln := ln.(type) {
@@ -42,13 +45,13 @@ func (s *Store) keeping(ln net.Listener) *kept {
 	if k.socket == nil || k.at == "" {
 		return nil
 	}
+	k.name = k.nameNow()
 	return k
 }
 
 // store gives the service manager a copy.
 func (k *kept) store() error {
-	name := k.name()
-	if len(name) > nameLimit {
+	if len(k.name) > nameLimit {
 		return errors.New("the name is too long")
 	}
 	f, err := k.File()
@@ -56,20 +59,32 @@ func (k *kept) store() error {
 		return err
 	}
 	defer f.Close()
-	return k.owner.Send("FDSTORE=1\nFDNAME="+name, f)
+	return k.owner.Send("FDSTORE=1\nFDNAME="+k.name, f)
 }
 
-// name is how the service manager knows the socket; it may have neither colons
-// nor letters beyond ASCII.
-func (k *kept) name() string { return url.QueryEscape(string(k.at)) }
-
-// reachable reports whether clients can find the socket: its file may be gone.
-func (k *kept) reachable() bool {
+// nameNow returns where the socket is, and after an @ which file it has there at
+// present, so that the next process knows whether that is still the same. It has
+// neither colons nor letters beyond ASCII: systemd takes none.
+func (k *kept) nameNow() string {
+	name := url.QueryEscape(string(k.at)) // it has no @
 	if k.unix == nil {
-		return true
+		return name
 	}
 	info, err := os.Lstat(string(k.at))
-	return err == nil && info.Mode().Type() == fs.ModeSocket
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return name
+	}
+	file, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return name
+	}
+	return fmt.Sprintf("%s@%x-%x", name, file.Dev, file.Ino)
+}
+
+// reachable reports whether clients can find the socket: its file may be gone, or
+// another program's may be in its place.
+func (k *kept) reachable() bool {
+	return k.unix == nil || strings.Contains(k.name, "@") && k.name == k.nameNow()
 }
 
 // Close closes the socket. Unless the process is leaving, the copy and the file
@@ -90,7 +105,7 @@ func (k *kept) giveUp() error {
 	if raw, err := k.SyscallConn(); err == nil {
 		_ = raw.Control(shutDown)
 	}
-	_ = k.owner.Send("FDSTOREREMOVE=1\nFDNAME=" + k.name()) // it keeps a dead socket then, no more
+	_ = k.owner.Send("FDSTOREREMOVE=1\nFDNAME=" + k.name) // it keeps a dead socket then, no more
 	if k.unix != nil {
 		k.unix.SetUnlinkOnClose(k.reachable()) // else the path is somebody else's
 	}
