@@ -58,7 +58,7 @@ func (g *gathering) problem(err error) {
 // addFile offers the key in path. The agent signs where it has the key, so that
 // a passphrase given once to the agent is enough.
 func (g *gathering) addFile(path string) {
-	k, err := readKeyFile(path)
+	k, err := readKeyFile(path, g.Secrets.places()...)
 	if err != nil {
 		g.problem(err)
 		return

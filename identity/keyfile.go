@@ -32,8 +32,9 @@ type keyFile struct {
 
 // readKeyFile reads a private key in OpenSSH, PEM or PKCS#8 form, or a public
 // key that selects a key of the agent. Its error has one of the codes
-// key_unreadable and key_permissions.
-func readKeyFile(path string) (*keyFile, error) {
+// key_unreadable and key_permissions. What is mounted read-only in places is the
+// mounter's to protect.
+func readKeyFile(path string, places ...string) (*keyFile, error) {
 	data, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if public, err := readSmall(publicPath(path)); err == nil {
@@ -49,7 +50,7 @@ func readKeyFile(path string) (*keyFile, error) {
 		k.public = public
 		return k, nil
 	}
-	if err := checkPermissions(path, "private key"); err != nil {
+	if err := checkPermissions(path, "private key", places); err != nil {
 		return nil, err
 	}
 	return k, k.parsePrivate(data)

@@ -13,8 +13,9 @@ import (
 // checkPermissions refuses a secret file of ours that others can read, as
 // OpenSSH does, and anyone's that others than its owner can change; what names
 // its contents. Who reads a file of someone else is theirs to say; a read-only
-// mount (a secret that an orchestrator mounted) is exempt.
-func checkPermissions(path, what string) error {
+// mount of its own, or in one of places, is exempt: a secret that an orchestrator
+// mounted.
+func checkPermissions(path, what string, places []string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return fault.New(fault.KeyUnreadable, fault.Auth, "%w", err)
@@ -22,7 +23,7 @@ func checkPermissions(path, what string) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	ours, mode := ok && int(stat.Uid) == os.Getuid(), info.Mode().Perm()
 	switch {
-	case (!ours || mode&0o077 == 0) && mode&0o022 == 0, access.MountedReadOnly(path):
+	case (!ours || mode&0o077 == 0) && mode&0o022 == 0, access.MountedReadOnly(path, places...):
 		return nil
 	case !ours:
 		return fault.New(fault.KeyPermissions, fault.Auth, "others can change the %s %s (mode %04o)", what, path, mode).

@@ -13,7 +13,7 @@ const readRights = windows.FILE_READ_DATA | windows.GENERIC_READ | windows.GENER
 
 // checkPermissions refuses a secret file that everyone on the machine can read;
 // what names its contents. Administrators and the system may.
-func checkPermissions(path, what string) error {
+func checkPermissions(path, what string, _ []string) error {
 	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
 	if err != nil {
 		return fault.New(fault.KeyUnreadable, fault.Auth, "access rights of %s: %w", path, err)

@@ -76,6 +76,7 @@ type Source struct {
 	Getenv         func(string) string // nil means that no variable is set
 	Environ        func() []string     // what a command that starts now gets, see CommandEnviron; nil means nothing
 	CredentialsDir string              // systemd's $CREDENTIALS_DIRECTORY, or ""
+	ConfigDir      string              // the configuration folder, or "": who may read a mount there is the mounter's to say
 	Limit          time.Duration       // of a command or the keyring; 0 means 10 s
 }
 
@@ -119,7 +120,7 @@ func (s Source) resolve(ctx context.Context, secret Secret) ([]byte, error) {
 	case secretEnv:
 		return s.fromEnvironment(name)
 	case secretFile:
-		return fromFile(name)
+		return s.fromFile(name)
 	case secretCommand:
 		return s.fromCommand(ctx, name)
 	case secretCredential:
@@ -138,10 +139,10 @@ func (s Source) fromEnvironment(name string) ([]byte, error) {
 	return []byte(s.Getenv(name)), nil
 }
 
-func fromFile(path string) ([]byte, error) {
+func (s Source) fromFile(path string) ([]byte, error) {
 	data, err := readSmall(path)
 	if err == nil {
-		err = checkPermissions(path, "secret")
+		err = checkPermissions(path, "secret", s.places())
 	}
 	if err != nil {
 		clear(data)
@@ -162,6 +163,9 @@ func (s Source) fromCredential(name string) ([]byte, error) {
 	data, err := readSmall(filepath.Join(s.CredentialsDir, name))
 	return cutNewline(data), err
 }
+
+// places are where files may be mounted that others protect.
+func (s Source) places() []string { return []string{s.CredentialsDir, s.ConfigDir} }
 
 func (s Source) limit() time.Duration {
 	if s.Limit > 0 {

@@ -17,7 +17,7 @@ import (
 // /tmp, they cannot.
 func checkWay(dir string) error {
 	for above := filepath.Dir(dir); ; above = filepath.Dir(above) {
-		if err := checkAccess(above); err != nil && !isSticky(above) {
+		if err := checkAccess(above, dir); err != nil && !isSticky(above) {
 			return err
 		}
 		if above == filepath.Dir(above) {
@@ -37,9 +37,9 @@ func isSticky(dir string) bool {
 }
 
 // checkAccess refuses a file or folder of the machine's configuration that
-// others than root and this account can change. What is mounted read-only is
-// the mounter's to protect.
-func checkAccess(path string) error {
+// others than root and this account can change. What is mounted read-only at the
+// configuration folder, or in it, is the mounter's to protect.
+func checkAccess(path, configuration string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // said by whoever reads it
@@ -50,7 +50,7 @@ func checkAccess(path string) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	foreign := ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid()
 	switch writable := info.Mode().Perm()&0o022 != 0; {
-	case !foreign && !writable || access.MountedReadOnly(path):
+	case !foreign && !writable || access.MountedReadOnly(path, configuration):
 		return nil
 	case foreign:
 		return withHint("chown root "+path+", then tunneld reload", "others can change %s: it belongs to uid %d", path, stat.Uid)

@@ -42,7 +42,7 @@ func (l *Loader) readCopy(name string) ([]byte, error) {
 	path := filepath.Join(l.folder(), name+extension)
 	if l.Env.System {
 		for _, p := range []string{l.folder(), path} {
-			if err := checkAccess(p); err != nil {
+			if err := checkAccess(p, l.Dir); err != nil {
 				return nil, err
 			}
 		}
@@ -99,7 +99,7 @@ func (run *reading) copies() []string {
 
 // onDisk returns the names of the copies in the state folder.
 func (run *reading) onDisk() []string {
-	if run.State == "" || run.Env.System && checkAccess(run.folder()) != nil {
+	if run.State == "" || run.Env.System && checkAccess(run.folder(), run.Dir) != nil {
 		return nil
 	}
 	files, _ := os.ReadDir(run.folder()) // what cannot be read cannot be used
@@ -190,7 +190,7 @@ func (l *Loader) writeCopy(name string, text []byte) error {
 		return err
 	}
 	if l.Env.System {
-		if err := checkAccess(l.folder()); err != nil {
+		if err := checkAccess(l.folder(), l.Dir); err != nil {
 			return err
 		}
 	}

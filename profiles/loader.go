@@ -201,7 +201,7 @@ func (run *reading) readProfiles() bool {
 func (run *reading) list() ([]fs.DirEntry, error) {
 	folder := filepath.Join(run.Dir, profilesFolder)
 	if run.Env.System {
-		for _, err := range []error{checkWay(run.Dir), checkAccess(run.Dir), checkAccess(folder)} {
+		for _, err := range []error{checkWay(run.Dir), checkAccess(run.Dir, run.Dir), checkAccess(folder, run.Dir)} {
 			if err != nil {
 				return nil, err
 			}
@@ -215,7 +215,7 @@ func (run *reading) list() ([]fs.DirEntry, error) {
 func (run *reading) readOwn(file string) ([]byte, error) {
 	path := filepath.Join(run.Dir, filepath.FromSlash(file))
 	if run.Env.System {
-		if err := checkAccess(path); err != nil {
+		if err := checkAccess(path, run.Dir); err != nil {
 			return nil, err
 		}
 	}

@@ -89,6 +89,7 @@ func (f folders) account() daemon.Account {
 			Getenv:         os.Getenv,
 			Environ:        os.Environ,
 			CredentialsDir: os.Getenv("CREDENTIALS_DIRECTORY"),
+			ConfigDir:      f.config,
 		},
 	}
 }
