@@ -75,6 +75,9 @@ func (s Service) Install() error {
 	}
 	if path := s.packaged(); path != "" {
 		s.tell(path + " is the package's")
+		if err := s.removeShadow(); err != nil {
+			return err
+		}
 		return s.enable()
 	}
 	return s.writeUnit()
@@ -102,6 +105,32 @@ func (s Service) packaged() string {
 		}
 	}
 	return ""
+}
+
+// removeShadow takes away the unit of an earlier Install of another program:
+// systemd would take it instead of the package's.
+func (s Service) removeShadow() error {
+	path, err := s.unitPath()
+	if err != nil {
+		return err
+	}
+	old, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !isOurUnit(string(old)):
+		return fault.New(fault.ServiceFailed, "", "systemd takes %s instead of the package's unit, and it is not as tunneld wrote it", path).
+			WithHint("keep what you need of it with: systemctl edit tunneld; remove it, and install again")
+	}
+	if err := systemctl(s.User, "disable", unitName); err != nil { // its links lead to the unit
+		return err
+	}
+	if err := s.removeFile(path); err != nil {
+		return err
+	}
+	return s.removeFile(sysusersPath)
 }
 
 func (s Service) enable() error {

@@ -2,6 +2,7 @@ package install
 
 import (
 	_ "embed" // the units
+	"regexp"
 	"strings"
 )
 
@@ -25,6 +26,13 @@ func (s Service) unit() string {
 		text = userUnit
 	}
 	return strings.Replace(text, "ExecStart="+packagedProgram+" ", "ExecStart="+quoted(s.Program)+" ", 1)
+}
+
+var startLine = regexp.MustCompile(`(?m)^ExecStart=.* run --system$`)
+
+// isOurUnit reports whether the text is the machine's unit for any program.
+func isOurUnit(text string) bool {
+	return startLine.ReplaceAllLiteralString(text, "") == startLine.ReplaceAllLiteralString(systemUnit, "")
 }
 
 // quoted writes a path as a unit's command line wants it (systemd.service(5),
