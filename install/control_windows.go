@@ -134,13 +134,21 @@ func (s Service) Status() (State, error) {
 
 // configured fills in what the service is set to.
 func (s *State) configured(m *mgr.Service) error {
-	buffer := make([]uint64, 1<<10) // 8 KiB, the most that QueryServiceConfig takes, aligned
-	config := (*windows.QUERY_SERVICE_CONFIG)(unsafe.Pointer(&buffer[0]))
-	var needed uint32
-	if err := windows.QueryServiceConfig(m.Handle, config, uint32(8*len(buffer)), &needed); err != nil {
+	config, err := configOf(m)
+	if err != nil {
 		return err
 	}
 	s.Enabled = config.StartType == mgr.StartAutomatic
 	s.Detail = "as " + windows.UTF16PtrToString(config.ServiceStartName)
 	return nil
+}
+
+// configOf is what every Windows knows of a service; [mgr.Service.Config] asks
+// for more.
+func configOf(m *mgr.Service) (*windows.QUERY_SERVICE_CONFIG, error) {
+	buffer := make([]uint64, 1<<10) // 8 KiB, the most that QueryServiceConfig takes, aligned
+	config := (*windows.QUERY_SERVICE_CONFIG)(unsafe.Pointer(&buffer[0]))
+	var needed uint32
+	err := windows.QueryServiceConfig(m.Handle, config, uint32(8*len(buffer)), &needed)
+	return config, err
 }

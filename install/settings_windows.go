@@ -35,9 +35,7 @@ type setting struct {
 }
 
 var settings = []setting{
-	{"delayed start", func(m *mgr.Service) error {
-		return configure(m, windows.SERVICE_CONFIG_DELAYED_AUTO_START_INFO, windows.SERVICE_DELAYED_AUTO_START_INFO{IsDelayedAutoStartUp: 1})
-	}},
+	{"delayed start", setDelayed},
 	{"restart after a failure", func(m *mgr.Service) error {
 		return m.SetRecoveryActions(recovery, uint32(recoveryReset.Seconds()))
 	}},
@@ -82,8 +80,8 @@ func (s Service) set(before bool) error {
 	return nil
 }
 
-// change gives a service that is there the program, the automatic start and,
-// where one was named, the account.
+// change gives a service that is there the program, the automatic start unless
+// somebody disabled it and, where one was named, the account.
 func (s Service) change(m *mgr.Service) error {
 	command, err := windows.UTF16PtrFromString(windows.ComposeCommandLine(append([]string{s.Program}, arguments()...)))
 	if err != nil {
@@ -95,8 +93,26 @@ func (s Service) change(m *mgr.Service) error {
 			return err
 		}
 	}
+	is, err := configOf(m)
+	if err != nil {
+		return err
+	}
 	const same = windows.SERVICE_NO_CHANGE
-	return windows.ChangeServiceConfig(m.Handle, same, windows.SERVICE_AUTO_START, same, command, nil, nil, nil, account, nil, nil)
+	starts := uint32(mgr.StartAutomatic)
+	if is.StartType == mgr.StartDisabled {
+		starts = same
+		s.tell("the service is disabled, and stays it until: sc.exe config " + Name + " start= delayed-auto")
+	}
+	return windows.ChangeServiceConfig(m.Handle, same, starts, same, command, nil, nil, nil, account, nil, nil)
+}
+
+// setDelayed has a service that starts by itself start after the others.
+func setDelayed(m *mgr.Service) error {
+	is, err := configOf(m)
+	if err != nil || is.StartType != mgr.StartAutomatic {
+		return err
+	}
+	return configure(m, windows.SERVICE_CONFIG_DELAYED_AUTO_START_INFO, windows.SERVICE_DELAYED_AUTO_START_INFO{IsDelayedAutoStartUp: 1})
 }
 
 func setPrivileges(m *mgr.Service) error {
