@@ -6,6 +6,7 @@
 # It takes the package that fits this system, and checks it against SHA256SUMS.
 # Run from that folder it needs no --from.
 set -eu
+umask 022 # what is installed is for everybody to read and run
 
 fail() {
 	echo "install.sh: $1" >&2
@@ -71,16 +72,17 @@ check() {
 # unpack puts the program, its manual and completions of a tar.gz under /usr/local.
 unpack() {
 	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	trap 'exit 1' HUP INT TERM
 	tar -xzf "$1" -C "$work" --strip-components=1 --no-same-owner
 	mkdir -p /usr/local/bin /usr/local/share/man /usr/local/share/bash-completion/completions \
 		/usr/local/share/zsh/site-functions /usr/local/share/fish/vendor_completions.d
-	cp "$work/tunneld" /usr/local/bin/.tunneld.new
+	install -m 0755 "$work/tunneld" /usr/local/bin/.tunneld.new
 	mv /usr/local/bin/.tunneld.new /usr/local/bin/tunneld # it may run
 	cp -R "$work/man/." /usr/local/share/man/
 	cp "$work/completions/tunneld.bash" /usr/local/share/bash-completion/completions/tunneld
 	cp "$work/completions/_tunneld" /usr/local/share/zsh/site-functions/
 	cp "$work/completions/tunneld.fish" /usr/local/share/fish/vendor_completions.d/
-	rm -r "$work"
 }
 
 from=$(dirname "$0")
@@ -110,16 +112,22 @@ archlinux) pacman --upgrade --noconfirm "$package" ;;
 apk) apk add --allow-untrusted --no-network "$package" ;;
 *) unpack "$package" ;;
 esac
-tunneld version
+case $kind in
+darwin | linux) program=/usr/local/bin/tunneld ;; # where sudo may not look
+*) program=/usr/bin/tunneld ;;
+esac
+$program version
 
-cat <<'NEXT'
+shown=tunneld
+[ "$(command -v tunneld || true)" = "$program" ] || shown=$program
+cat <<NEXT
 
 next:
-  sudo tunneld init work ana@bastion.example.com --forward 5432:db.internal:5432
-  sudo tunneld check
+  sudo $shown init work ana@bastion.example.com --forward 5432:db.internal:5432
+  sudo $shown check
 NEXT
 case $kind in
 apk) echo "  rc-update add tunneld && rc-service tunneld start" ;;
-darwin) echo "  tunneld run" ;;
-*) echo "  sudo tunneld service install && sudo tunneld service start" ;;
+darwin) echo "  $shown run" ;;
+*) echo "  sudo $shown service install && sudo $shown service start" ;;
 esac
