@@ -43,9 +43,25 @@ function InstallMsi($Package) {
     }
 }
 
+# AddToPath adds a folder to the machine's Path, where every %VARIABLE% stays one.
+function AddToPath([string]$Folder) {
+    $key = [Microsoft.Win32.Registry]::LocalMachine.OpenSubKey('SYSTEM\CurrentControlSet\Control\Session Manager\Environment', $true)
+    try {
+        $path = $key.GetValue('Path', '', 'DoNotExpandEnvironmentNames')
+        if (($path -split ';') -contains $Folder) { return }
+        $key.SetValue('Path', "$path;$Folder", 'ExpandString')
+    } finally {
+        $key.Dispose()
+    }
+    # Removing a variable, even one that is not there, has Windows tell all programs.
+    [Environment]::SetEnvironmentVariable('TUNNELD_INSTALLED', [NullString]::Value, 'Machine')
+}
+
 # InstallZip does what the MSI does, except that it is not listed among the programs.
 function InstallZip($Package) {
-    $folder = Join-Path $env:ProgramFiles 'tunneld'
+    $programs = $env:ProgramW6432 # of 64 bits, in a 32-bit PowerShell, too
+    if (-not $programs) { $programs = $env:ProgramFiles }
+    $folder = Join-Path $programs 'tunneld'
     $program = Join-Path $folder 'tunneld.exe'
     $work = Join-Path $env:TEMP ([guid]::NewGuid())
     Expand-Archive -LiteralPath $Package.FullName -DestinationPath $work
@@ -55,10 +71,7 @@ function InstallZip($Package) {
     Copy-Item -Recurse -Force -Path (Join-Path $work '*\*') -Destination $folder
     Remove-Item -Recurse -Force $work
 
-    $path = [Environment]::GetEnvironmentVariable('Path', 'Machine')
-    if (($path -split ';') -notcontains $folder) {
-        [Environment]::SetEnvironmentVariable('Path', "$path;$folder", 'Machine')
-    }
+    AddToPath $folder
     & $program service install
     if ($LASTEXITCODE -ne 0) { Fail "tunneld service install: exit status $LASTEXITCODE" }
     if ($running) { Start-Service tunneld }
@@ -69,7 +82,10 @@ if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
     Fail 'only an administrator can install' 'use a PowerShell that is run as administrator'
 }
 if (-not $From) { $From = '.' }
-$processor = $env:PROCESSOR_ARCHITECTURE.ToLower()
+# A 32-bit PowerShell has its own processor in PROCESSOR_ARCHITECTURE.
+$processor = $env:PROCESSOR_ARCHITEW6432
+if (-not $processor) { $processor = $env:PROCESSOR_ARCHITECTURE }
+$processor = $processor.ToLower()
 
 $package = Choose "-windows-$processor.msi"
 if ($package) {
