@@ -3,6 +3,7 @@ package install
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -26,8 +27,8 @@ var folders = []struct{ name, service string }{
 }
 
 // makeFolders makes the folders, and gives those that are there to the
-// administrators: before the first install any account could have made them.
-// What is in them keeps its owner, so that the service can tell a stranger's file.
+// administrators. What is in them keeps its owner, so that the service can tell a
+// stranger's file.
 func (s Service) makeFolders() error {
 	for _, f := range folders {
 		path := filepath.Join(s.Folder, f.name)
@@ -36,6 +37,24 @@ func (s Service) makeFolders() error {
 		}
 	}
 	s.tell("made " + s.Folder + ": administrators write the profiles and keys, the service reads them")
+	return nil
+}
+
+// checkFolders refuses a folder that a stranger made: before the first install any
+// account can, and put there what the service would trust.
+func (s Service) checkFolders(ownerOf func(path string) (string, error)) error {
+	for _, f := range folders {
+		path := filepath.Join(s.Folder, f.name)
+		who, err := ownerOf(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fault.New(fault.ServiceFailed, "", "whose folder is %s: %w", path, err)
+		case who != "":
+			return fault.New(fault.PermissionDenied, "", "%s belongs to %s, who could have put into it what the service would trust", path, who).
+				WithHint(`remove it, then install again; or look at all that is in it, then: icacls "%s" /setowner *S-1-5-32-544`, path)
+		}
+	}
 	return nil
 }
 

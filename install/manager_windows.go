@@ -66,13 +66,13 @@ func (s Service) checkAccount() error {
 }
 
 // Install makes the service start by itself from the next boot on, as little
-// privileged as it can be, and protects its folders. It does not start it now. A
-// service that is there is set anew.
+// privileged as it can be, and protects its folders, of which it refuses one that
+// a stranger made. It does not start it now. A service that is there is set anew.
 func (s Service) Install() error {
 	if err := errors.Join(s.mayHaveUser(), s.mayChange()); err != nil {
 		return err
 	}
-	if err := errors.Join(s.checkAccount(), checkProgram(s.Program)); err != nil {
+	if err := errors.Join(s.checkAccount(), checkProgram(s.Program), s.checkFolders(access.StrangeOwner)); err != nil {
 		return err
 	}
 	state, err := s.Status()

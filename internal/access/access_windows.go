@@ -65,13 +65,30 @@ func Stranger(path string) (string, error) {
 	return strangerIn(sd)
 }
 
-func strangerIn(sd *windows.SECURITY_DESCRIPTOR) (string, error) {
+// StrangeOwner names the owner of the file or folder at path, which made it or
+// took it, if it is not trusted; "" is one that is.
+func StrangeOwner(path string) (string, error) {
+	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION)
+	if err != nil {
+		return "", err
+	}
+	return strangeOwner(sd)
+}
+
+func strangeOwner(sd *windows.SECURITY_DESCRIPTOR) (string, error) {
 	owner, _, err := sd.Owner()
 	if err != nil {
 		return "", err
 	}
-	if trusted, err := IsTrusted(owner); err != nil || !trusted {
-		return nameOf(owner), err
+	if trusted, err := IsTrusted(owner); err != nil || trusted {
+		return "", err
+	}
+	return nameOf(owner), nil
+}
+
+func strangerIn(sd *windows.SECURITY_DESCRIPTOR) (string, error) {
+	if who, err := strangeOwner(sd); err != nil || who != "" {
+		return who, err
 	}
 	list, _, err := sd.DACL()
 	if err != nil {

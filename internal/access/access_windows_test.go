@@ -50,6 +50,29 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
+// An owner is trusted or not, whatever the list allows.
+func TestStrangeOwner(t *testing.T) {
+	for list, want := range map[string]string{
+		"O:BAD:(A;;FA;;;WD)":                             "",
+		"O:SYD:(A;;FA;;;BU)":                             "",
+		"O:" + ServiceSID(ServiceName) + "D:":            "",
+		"O:S-1-5-21-1-2-3-4D:P(A;;FA;;;BA)":              "S-1-5-21-1-2-3-4",
+		"O:" + ServiceSID("Another") + "D:P(A;;FA;;;BA)": ServiceSID("Another"),
+	} {
+		sd, err := windows.SecurityDescriptorFromString(list)
+		if err != nil {
+			t.Errorf("%s: %v", list, err)
+			continue
+		}
+		if got, err := strangeOwner(sd); got != want || err != nil {
+			t.Errorf("%s: %q %v, not %q", list, got, err, want)
+		}
+	}
+	if who, err := StrangeOwner(t.TempDir()); who != "" || err != nil {
+		t.Errorf("this account's own: %q %v", who, err)
+	}
+}
+
 func TestNoListIsEveryone(t *testing.T) {
 	sd, err := windows.NewSecurityDescriptor()
 	if err != nil {
