@@ -45,7 +45,7 @@ func (s *server) pipe(w *response, r *http.Request, open func(ctx context.Contex
 // is told. It returns why.
 func relay(near *socketPipe, far Pipe) error {
 	up := make(chan error, 1)
-	go relayUp(far, near, up)
+	go relayUp(newPatientPipe(far, near), near, up)
 	down := copyOver(near, far)
 	if down != nil {
 		near.fail(down)

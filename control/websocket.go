@@ -71,6 +71,25 @@ func (c *cork) release() error {
 	return err
 }
 
+// unasked is a pong of a server that nobody asked for, which a client passes over
+// (RFC 6455 section 5.5.3). A ping would have it answer, and it may be busy
+// writing.
+var unasked = []byte{0x8a, 0}
+
+// sign sends something without a meaning, whose error tells that nobody is there
+// any more. While something else is written, that tells.
+func (c *cork) sign() error {
+	if !c.mu.TryLock() {
+		return nil
+	}
+	defer c.mu.Unlock()
+	if c.held > 0 {
+		return nil
+	}
+	_, err := c.ReadWriteCloser.Write(unasked)
+	return err
+}
+
 // corker puts a cork on the connection that is taken from it.
 type corker struct {
 	http.ResponseWriter
