@@ -193,7 +193,7 @@ func (r *remoteDisplay) leave() {
 	if r.isInstalled() && r.windows.tunnel.ctx.Err() == nil && r.isLinkUp() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), leaveTime)
 		defer cancel()
-		if err := r.visit(ctx).removeCookie(r.spec.RemoteDisplay); err != nil {
+		if err := r.visit(ctx).removeCookie(r.spec.RemoteDisplay, r.cookie); err != nil {
 			r.tell("remote display's cookie stays at the server", control.Warn, err)
 		}
 	}

@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,32 +23,65 @@ const (
 // noXauthHint says what to do about a server without the program.
 const noXauthHint = "xauth is not on the PATH of the server: install it there (Debian: apt install xauth)"
 
+// cookieLike is what may be a cookie, which nobody is told.
+var cookieLike = regexp.MustCompile(`(?i)[0-9a-f]{32,}`)
+
 // addCookie lets the account's programs at the server know the cookie of a
-// display there. Errors have the codes x11_server_refused and session_denied, or
-// are the connection's.
+// display there, unless they know one for a display of that number which is
+// another's. Errors have the codes x11_server_refused and session_denied, or are
+// the connection's.
 func (v visit) addCookie(number int, c x11.Cookie) error {
-	said, err := v.xauth(x11.XauthAdd(number, c))
+	listed, err := v.xauth(x11.XauthList(number), number)
+	if err != nil {
+		return err
+	}
+	if hasOther(listed, c) {
+		return fault.New(fault.X11ServerRefused, fault.X11, "the account has a cookie for another display unix:%d at the server", number).
+			WithHint("set x11.remote_display to a number that no display there has; where unix:%d is none any more, run there: xauth remove unix:%[1]d", number)
+	}
+	listed, err = v.xauth(x11.XauthAdd(number, c), number)
+	if err == nil && !slices.ContainsFunc(listed, c.Equal) {
+		return notXauth(shell.Exit{})
+	}
+	return err
+}
+
+// removeCookie takes that back, unless another's has its place by now.
+func (v visit) removeCookie(number int, c x11.Cookie) error {
+	listed, err := v.xauth(x11.XauthList(number), number)
+	if err != nil || len(listed) == 0 || hasOther(listed, c) {
+		return err
+	}
+	_, err = v.xauth(x11.XauthRemove(number), number)
+	return err
+}
+
+func hasOther(listed []x11.Cookie, c x11.Cookie) bool {
+	return slices.ContainsFunc(listed, func(l x11.Cookie) bool { return !l.Equal(c) })
+}
+
+// xauth has the server's xauth do what its input says, and returns what it then
+// lists of a display.
+func (v visit) xauth(input string, number int) ([]x11.Cookie, error) {
+	said, err := v.runXauth(input)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
+	case said.exit == shell.Exit{}:
+		return x11.XauthListed(said.out, number), nil
 	case said.exit.Status == notFound:
-		return fault.New(fault.X11ServerRefused, fault.X11, "the server has no xauth").WithHint(noXauthHint)
-	case said.exit == shell.Exit{} && x11.XauthLists(said.out, c):
-		return nil
+		return nil, fault.New(fault.X11ServerRefused, fault.X11, "the server has no xauth").WithHint(noXauthHint)
 	case strings.Contains(said.errs, "xauth:"):
-		text := strings.ReplaceAll(said.errs, c.Hex(), "...")
-		return fault.New(fault.X11ServerRefused, fault.X11, "the server's xauth, %s: %s", said.exit, fault.Clean(strings.TrimSpace(text))).
+		return nil, fault.New(fault.X11ServerRefused, fault.X11, "the server's xauth, %s: %s", said.exit, fault.Clean(cookieLike.ReplaceAllString(strings.TrimSpace(said.errs), "..."))).
 			WithHint("the account there must be able to write its ~/.Xauthority")
 	default:
-		return fault.New(fault.SessionDenied, fault.Session, "the server does not run xauth: %s", said.exit).
-			WithHint("ForceCommand in its sshd_config, or command= on the key, may run something else")
+		return nil, notXauth(said.exit)
 	}
 }
 
-// removeCookie takes that back.
-func (v visit) removeCookie(number int) error {
-	_, err := v.xauth(x11.XauthRemove(number))
-	return err
+func notXauth(exit shell.Exit) error {
+	return fault.New(fault.SessionDenied, fault.Session, "the server does not run xauth: %s", exit).
+		WithHint("ForceCommand in its sshd_config, or command= on the key, may run something else")
 }
 
 // sayings is what a program at the server said, and how it ended. The first may
@@ -56,8 +91,8 @@ type sayings struct {
 	exit      shell.Exit
 }
 
-// xauth has the server's xauth do what its input says.
-func (v visit) xauth(input string) (said sayings, err error) {
+// runXauth runs the server's xauth.
+func (v visit) runXauth(input string) (said sayings, err error) {
 	ctx, cancel := context.WithTimeoutCause(v.ctx, xauthLimit, fault.New(fault.X11ServerRefused, fault.X11, "the server's xauth takes longer than %s", xauthLimit))
 	defer cancel()
 	session, err := v.start(ctx, shell.Spec{Command: x11.XauthCommand, Timeout: xauthLimit})

@@ -292,6 +292,7 @@ func TestRemoteDisplayRefused(t *testing.T) {
 	}{
 		"no forwarding":   {"AllowTcpForwarding no", "", fault.RemoteForwardDenied, "AllowTcpForwarding"},
 		"no xauth":        {"SetEnv PATH=/nonexistent HOME=/nonexistent", "", fault.X11ServerRefused, "install it there"},
+		"an echo":         {"ForceCommand cat", "", fault.SessionDenied, "ForceCommand"},
 		"no home":         {"SetEnv HOME=/nonexistent", "", fault.X11ServerRefused, ".Xauthority"},
 		"another command": {"ForceCommand true", "", fault.SessionDenied, "ForceCommand"},
 		"no sessions":     {"MaxSessions 0", "", fault.SessionDenied, "MaxSessions"},
@@ -310,6 +311,40 @@ func TestRemoteDisplayRefused(t *testing.T) {
 				t.Errorf("status has no %s:\n%s", c.code, table)
 			}
 		})
+	}
+}
+
+// A desktop of the account at the server keeps its cookie, whether it was there
+// first or came later: without it that would take no new programs.
+func TestRemoteDisplayOfAnother(t *testing.T) {
+	t.Parallel()
+	k := newRemoteDesk(t, "")
+	name := fmt.Sprintf("unix:%d", k.number)
+	xauth := func(args ...string) {
+		t.Helper()
+		args = append([]string{"-q", "-f", filepath.Join(k.home, ".Xauthority")}, args...)
+		if out, err := exec.Command("xauth", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+	}
+	xauth("add", name, ".", strings.Repeat("ab", 16))
+	others := k.entries()
+	k.start()
+	got := k.remote("refused", func(d control.RemoteDisplay) bool { return d.State == "retrying" })
+	if got.Error.Code != fault.X11ServerRefused || !strings.Contains(got.Error.Hint, "xauth remove "+name) {
+		t.Errorf("%+v", got.Error)
+	}
+	k.must("down", "work")
+	if left := k.entries(); left != others {
+		t.Errorf("left %q, want %q", left, others)
+	}
+	xauth("remove", name)
+	k.must("up", "work")
+	k.ready()
+	xauth("add", name, ".", strings.Repeat("ab", 16))
+	k.must("down", "work")
+	if left := k.entries(); left != others {
+		t.Errorf("left %q of what came later, want %q", left, others)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestXauthEntryIsFound(t *testing.T) {
 	g := d.allow(&Grant{Display: displayAt(t, x), Auth: fixed(authOf(t, x)), Trusted: true})
 	for _, c := range []Cookie{NewCookie(), g.Cookie} {
 		listed := xauth(t, authority, XauthAdd(d.display.Number, c))
-		if !XauthLists(listed, c) || XauthLists(listed, NewCookie()) || XauthLists(listed, Cookie{}) {
+		if got := XauthListed(listed, d.display.Number); len(got) != 1 || !got[0].Equal(c) {
 			t.Errorf("listed %q", listed)
 		}
 	}
@@ -46,6 +46,22 @@ func TestXauthEntryIsFound(t *testing.T) {
 	out, err := sshtest.XCommand(fmt.Sprintf("localhost:%d", d.display.Number), authority, "xdpyinfo").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "x11_bad_cookie") {
 		t.Errorf("without the entry: %v %s", err, out)
+	}
+}
+
+// Of what a server says, only entries of the display count: not what echoes the
+// input, nor what a shell says first.
+func TestXauthListed(t *testing.T) {
+	authority, c := filepath.Join(t.TempDir(), "Xauthority"), NewCookie()
+	xauth(t, authority, XauthAdd(7, NewCookie())+"add unix:7 XDM-AUTHORIZATION-1 00\nadd unix:77 . 00\n")
+	listed := XauthListed("Welcome\n"+xauth(t, authority, XauthAdd(7, c)), 7)
+	if len(listed) != 2 || !listed[0].Equal(c) || !listed[1].IsZero() {
+		t.Errorf("%d listed", len(listed))
+	}
+	for _, said := range []string{"", XauthAdd(7, c), "unix:7 " + magicCookie + " " + c.Hex(), xauth(t, authority, XauthList(77))} {
+		if got := XauthListed(said, 7); got != nil {
+			t.Errorf("%q: %d listed", said, len(got))
+		}
 	}
 }
 
