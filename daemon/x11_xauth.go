@@ -23,6 +23,9 @@ const (
 // noXauthHint says what to do about a server without the program.
 const noXauthHint = "xauth is not on the PATH of the server: install it there (Debian: apt install xauth)"
 
+// noSuchCommand is what a shell says that has another status for it, such as tcsh.
+var noSuchCommand = regexp.MustCompile(`(?i)xauth.*not found|not found.*xauth`)
+
 // cookieLike is what may be a cookie, which nobody is told.
 var cookieLike = regexp.MustCompile(`(?i)[0-9a-f]{32,}`)
 
@@ -69,7 +72,7 @@ func (v visit) xauth(input string, number int) ([]x11.Cookie, error) {
 		return nil, err
 	case said.exit == shell.Exit{}:
 		return x11.XauthListed(said.out, number), nil
-	case said.exit.Status == notFound:
+	case said.exit.Status == notFound || noSuchCommand.MatchString(said.errs):
 		return nil, fault.New(fault.X11ServerRefused, fault.X11, "the server has no xauth").WithHint(noXauthHint)
 	case strings.Contains(said.errs, "xauth:"):
 		return nil, fault.New(fault.X11ServerRefused, fault.X11, "the server's xauth, %s: %s", said.exit, fault.Clean(cookieLike.ReplaceAllString(strings.TrimSpace(said.errs), "..."))).

@@ -292,6 +292,7 @@ func TestRemoteDisplayRefused(t *testing.T) {
 	}{
 		"no forwarding":   {"AllowTcpForwarding no", "", fault.RemoteForwardDenied, "AllowTcpForwarding"},
 		"no xauth":        {"SetEnv PATH=/nonexistent HOME=/nonexistent", "", fault.X11ServerRefused, "install it there"},
+		"no xauth, tcsh":  {`ForceCommand echo "xauth: Command not found." >&2; exit 1`, "", fault.X11ServerRefused, "install it there"},
 		"an echo":         {"ForceCommand cat", "", fault.SessionDenied, "ForceCommand"},
 		"no home":         {"SetEnv HOME=/nonexistent", "", fault.X11ServerRefused, ".Xauthority"},
 		"another command": {"ForceCommand true", "", fault.SessionDenied, "ForceCommand"},
