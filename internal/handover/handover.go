@@ -18,7 +18,12 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 )
+
+// StoreMax is how many sockets systemd keeps for tunneld: the units'
+// FileDescriptorStoreMax. What is more it drops without a word.
+const StoreMax = 4096
 
 // Store is the listening sockets of a service. Its exported fields are set
 // before the first call.
@@ -30,6 +35,8 @@ type Store struct {
 	Leaving func() bool
 	// Trouble, if not nil, hears why the service manager has no copy of a socket.
 	Trouble func(error)
+
+	copies atomic.Int64 // that the service manager has
 
 	mu        sync.Mutex // guards what follows
 	inherited map[place]*kept
@@ -69,7 +76,30 @@ func (s *Store) Inherit(files []*os.File) {
 			continue
 		}
 		k.name = f.Name()
+		s.copies.Add(1)
+		s.admit(k)
+	}
+}
+
+// admit notes an inherited socket. Of two at one place, one is given up: clients
+// that the kernel gives to it would wait for ever.
+func (s *Store) admit(k *kept) {
+	twin := s.inherited[k.at]
+	if twin == nil {
 		s.inherited[k.at] = k
+		return
+	}
+	if !twin.reachable() {
+		k, twin = twin, k
+	}
+	s.inherited[k.at] = twin
+	k.giveUp()
+	if k.name != twin.name {
+		return
+	}
+	s.copies.Add(-1) // the twin's went with the name
+	if err := twin.store(); err != nil {
+		s.complain(fmt.Errorf("keep the socket of %s: %w", twin.at, err))
 	}
 }
 

@@ -3,6 +3,7 @@ package handover
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"tunneld/internal/sshtest"
 )
@@ -42,6 +45,9 @@ func (m *manager) send(state string, files ...*os.File) error {
 	case len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r >= 127 || r == ':' }): // fdname_is_valid
 		m.t.Errorf("systemd takes no name such as %q", name)
 	case verb == "FDSTORE=1" && len(files) == 1:
+		if old := m.files[name]; old != nil {
+			old.Close()
+		}
 		m.files[name] = m.copyOf(files[0], name)
 	case verb == "FDSTOREREMOVE=1" && len(files) == 0:
 		if m.files[name] == nil {
@@ -314,5 +320,86 @@ func TestNameTooLong(t *testing.T) {
 	defer ln.Close()
 	if told == nil || len(m.files) > 0 {
 		t.Errorf("told %v, kept %v", told, m.files)
+	}
+}
+
+// Of two inherited sockets at one place one serves, and is kept on; the kernel
+// gives no client to the other.
+func TestTwoAtOnePlace(t *testing.T) {
+	sshtest.Leaks(t)
+	m, leaving := newManager(t), false
+	address := free(t, "127.0.0.1")
+	shared := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	}}
+	s := m.next(&leaving)
+	var files []*os.File
+	for range 2 {
+		ln, err := shared.Listen(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := s.keeping(ln)
+		f, err := k.File()
+		if err := errors.Join(err, m.send("FDSTORE=1\nFDNAME="+k.name, f)); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, m.copyOf(f, k.name))
+		ln.Close()
+		f.Close()
+	}
+	s.Inherit(files)
+	ln := listen(t, s, address)
+	defer ln.Close()
+	if len(m.files) != 1 || s.copies.Load() != 1 {
+		t.Errorf("kept %v, counted %d", m.files, s.copies.Load())
+	}
+	for range 32 { // half of them would wait for nobody
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln.(*kept).socket.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second))
+		served, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		served.Close()
+		c.Close()
+	}
+}
+
+// What systemd would drop is told, and what is closed makes room.
+func TestStoreFull(t *testing.T) {
+	sshtest.Leaks(t)
+	m, leaving := newManager(t), false
+	s := m.next(&leaving)
+	var told error
+	s.Trouble = func(err error) { told = err }
+	s.copies.Store(StoreMax - 1)
+	last := listen(t, s, free(t, "127.0.0.1"))
+	if told != nil {
+		t.Error(told)
+	}
+	listen(t, s, free(t, "127.0.0.1")).Close()
+	if told == nil || len(m.files) != 1 {
+		t.Errorf("told %v, kept %v", told, m.files)
+	}
+	told = nil
+	last.Close()
+	last.Close()
+	listen(t, s, free(t, "127.0.0.1")).Close()
+	if told != nil || s.copies.Load() != StoreMax-1 {
+		t.Errorf("told %v with room, counted %d", told, s.copies.Load())
+	}
+}
+
+// The units ask systemd for as much as the store counts on.
+func TestStoreMaxIsTheUnits(t *testing.T) {
+	for _, unit := range []string{"system", "user"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "install", "systemd", unit, "tunneld.service"))
+		if want := fmt.Sprintf("\nFileDescriptorStoreMax=%d\n", StoreMax); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v, want %q", unit, err, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -30,6 +31,7 @@ type kept struct {
 	at    place
 	name  string // how the service manager knows the socket
 	owner *Store
+	given atomic.Bool // up
 }
 
 // keeping returns ln as one of which the manager is to have a copy; nil for one
@@ -54,6 +56,18 @@ func (k *kept) store() error {
 	if len(k.name) > nameLimit {
 		return errors.New("the name is too long")
 	}
+	if n := k.owner.copies.Add(1); n > StoreMax {
+		k.owner.copies.Add(-1)
+		return fmt.Errorf("systemd keeps %d sockets at most", StoreMax)
+	}
+	err := k.sendCopy()
+	if err != nil {
+		k.owner.copies.Add(-1)
+	}
+	return err
+}
+
+func (k *kept) sendCopy() error {
 	f, err := k.File()
 	if err != nil {
 		return err
@@ -102,6 +116,10 @@ func (k *kept) Close() error {
 // giveUp closes the socket for good, in all its copies: whatever the manager
 // does, the address is free at once.
 func (k *kept) giveUp() error {
+	if k.given.Swap(true) {
+		return net.ErrClosed
+	}
+	k.owner.copies.Add(-1)
 	if raw, err := k.SyscallConn(); err == nil {
 		_ = raw.Control(shutDown)
 	}
