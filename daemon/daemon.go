@@ -111,7 +111,7 @@ func (s *Supervisor) init() {
 		s.since = time.Now()
 		s.ledger, s.metrics = newLedger(), s.newMetrics()
 		s.seats = &seats{me: s.Account}
-		s.cookies = &cookies{dir: s.stateFolder(), journal: &s.journal}
+		s.cookies = &cookies{dir: s.stateFolder(), journal: &s.journal, check: s.Loader.CheckAccess}
 		s.Loader.Running = s.isRunning
 	})
 }

@@ -24,6 +24,7 @@ const cookiesSecret = 32
 type cookies struct {
 	dir     string // the state folder; "" means that there is none
 	journal *journal
+	check   func(path string) error // refuses a secret that others could have put there; nil refuses none
 
 	once   sync.Once
 	secret []byte
@@ -42,8 +43,7 @@ func (c *cookies) load() {
 		return
 	}
 	path := filepath.Join(c.dir, cookiesFile)
-	secret, err := os.ReadFile(path)
-	if err == nil && len(secret) == cookiesSecret {
+	if secret, err := c.read(path); err == nil && len(secret) == cookiesSecret {
 		c.secret = secret
 		return
 	}
@@ -51,6 +51,15 @@ func (c *cookies) load() {
 	if err := writeSecret(path, c.secret); err != nil {
 		c.journal.note(control.Event{Kind: "x11", Level: control.Warn, Message: "remote displays have other cookies after a restart", Detail: err.Error()})
 	}
+}
+
+func (c *cookies) read(path string) ([]byte, error) {
+	if c.check != nil {
+		if err := c.check(path); err != nil {
+			return nil, err
+		}
+	}
+	return os.ReadFile(path)
 }
 
 func newSecret() []byte {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,5 +53,19 @@ func TestCookiesWithoutAFile(t *testing.T) {
 	blocked := &cookies{dir: filepath.Join(dir, cookiesFile), journal: told} // a file, and no folder
 	if blocked.of("s", 1).IsZero() || noted != 1 {
 		t.Errorf("without a place to write: %d events", noted)
+	}
+}
+
+// A secret that others could have put there makes no cookies, and is replaced.
+func TestCookiesOfAStranger(t *testing.T) {
+	dir := t.TempDir()
+	planted := (&cookies{dir: dir}).of("s", 1)
+	refused := &cookies{dir: dir, check: func(string) error { return errors.New("others can change it") }}
+	mine := refused.of("s", 1)
+	if mine.Equal(planted) {
+		t.Error("the cookie is a stranger's")
+	}
+	if !(&cookies{dir: dir}).of("s", 1).Equal(mine) {
+		t.Error("the secret was not replaced")
 	}
 }

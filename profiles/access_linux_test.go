@@ -115,6 +115,30 @@ func TestSystemCopiesInAFolderOfOthers(t *testing.T) {
 	}
 }
 
+// Host keys that others could have put into the state folder vouch for nobody.
+// Who only reads the profiles may be another account than the service.
+func TestSystemKnownHostsOthersCanChange(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/work.toml": systemProfile})
+	l.Env.System = true
+	known := filepath.Join(l.State, "known_hosts")
+	if err := os.WriteFile(known, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load(t, l)
+	if err := os.Chmod(known, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	set, problems := restarted(l).Load()
+	if names(set) != "" || !strings.Contains(lines(problems), "others can change "+known) {
+		t.Errorf("%s\n%s", names(set), lines(problems))
+	}
+	reader := restarted(l)
+	reader.ReadOnly = true
+	load(t, reader)
+	write(t, l, "profiles/work.toml", systemProfile+"host_key.known_hosts = ['/etc/ssh/ssh_known_hosts']\n")
+	load(t, restarted(l))
+}
+
 func copyOf(l *profiles.Loader, name string) string {
 	return filepath.Join(l.State, "last-good", name+".toml")
 }

@@ -15,6 +15,7 @@ type reader struct {
 	state    string
 	env      Environment
 	known    map[string][]string
+	readOnly bool     // see Loader
 	schema   []field  // of the whole file
 	partial  bool     // inside [defaults]: nothing is required, nothing filled in
 	meant    []string // keys that were written with a mistake

@@ -21,6 +21,7 @@ func (r *reader) fill(p *Profile, root *node) {
 	if root.find("host_key", "known_hosts") == nil {
 		p.HostKey.KnownHosts = r.knownHosts()
 		r.computed("host_key.known_hosts", p.HostKey.KnownHosts)
+		r.judgeKnownHosts(root)
 	}
 	if root.find("host_key", "update") == nil {
 		p.HostKey.Update = p.HostKey.Policy == "accept-new"
@@ -73,6 +74,17 @@ func (r *reader) knownHosts() []string {
 		files = append(files, filepath.Join(r.state, "known_hosts"))
 	}
 	return append(append(files, r.env.userKnownHosts()...), r.env.systemKnownHosts()...)
+}
+
+// judgeKnownHosts refuses host keys of the state folder that others could have put
+// there. Who only reads the profiles may be another than the service whose they are.
+func (r *reader) judgeKnownHosts(root *node) {
+	if !r.env.System || r.state == "" || r.readOnly {
+		return
+	}
+	if err := checkAccess(filepath.Join(r.state, "known_hosts"), r.dir); err != nil {
+		r.fault(holderOf(root, "host_key").at, "host_key.known_hosts", err)
+	}
 }
 
 func (e Environment) userKnownHosts() []string {

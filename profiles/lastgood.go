@@ -40,11 +40,9 @@ func (run *reading) lastText(name string) ([]byte, bool) {
 // one that nobody else can change, or could have put there.
 func (l *Loader) readCopy(name string) ([]byte, error) {
 	path := filepath.Join(l.folder(), name+extension)
-	if l.Env.System {
-		for _, p := range []string{l.folder(), path} {
-			if err := checkAccess(p, l.Dir); err != nil {
-				return nil, err
-			}
+	for _, p := range []string{l.folder(), path} {
+		if err := l.CheckAccess(p); err != nil {
+			return nil, err
 		}
 	}
 	return readFile(path)
@@ -99,7 +97,7 @@ func (run *reading) copies() []string {
 
 // onDisk returns the names of the copies in the state folder.
 func (run *reading) onDisk() []string {
-	if run.State == "" || run.Env.System && checkAccess(run.folder(), run.Dir) != nil {
+	if run.State == "" || run.CheckAccess(run.folder()) != nil {
 		return nil
 	}
 	files, _ := os.ReadDir(run.folder()) // what cannot be read cannot be used
@@ -189,10 +187,8 @@ func (l *Loader) writeCopy(name string, text []byte) error {
 	if err := os.MkdirAll(l.folder(), 0o700); err != nil {
 		return err
 	}
-	if l.Env.System {
-		if err := checkAccess(l.folder(), l.Dir); err != nil {
-			return err
-		}
+	if err := l.CheckAccess(l.folder()); err != nil {
+		return err
 	}
 	return putCopy(l.folder(), name+extension, text)
 }

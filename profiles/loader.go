@@ -214,12 +214,19 @@ func (run *reading) list() ([]fs.DirEntry, error) {
 // nobody else can change.
 func (run *reading) readOwn(file string) ([]byte, error) {
 	path := filepath.Join(run.Dir, filepath.FromSlash(file))
-	if run.Env.System {
-		if err := checkAccess(path, run.Dir); err != nil {
-			return nil, err
-		}
+	if err := run.CheckAccess(path); err != nil {
+		return nil, err
 	}
 	return readFile(path)
+}
+
+// CheckAccess refuses, in a system set, a file or folder that others than the
+// machine's administrators and this account can change.
+func (l *Loader) CheckAccess(path string) error {
+	if !l.Env.System {
+		return nil
+	}
+	return checkAccess(path, l.Dir)
 }
 
 // isLost reports whether the profiles folder is missing, although there were
@@ -290,7 +297,7 @@ func (run *reading) decodeProfile(name, file string, root *node) (entry, []Probl
 }
 
 func (run *reading) reader(file string) *reader {
-	return &reader{file: file, dir: run.Dir, state: run.State, env: run.Env, known: run.Known}
+	return &reader{file: file, dir: run.Dir, state: run.State, env: run.Env, known: run.Known, readOnly: run.ReadOnly}
 }
 
 // readFile reads a regular file, and of a long one enough to see that it is.
