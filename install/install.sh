@@ -120,14 +120,25 @@ $program version
 
 shown=tunneld
 [ "$(command -v tunneld || true)" = "$program" ] || shown=$program
+first="init work ana@bastion.example.com --forward 5432:db.internal:5432"
+key=/etc/tunneld/keys/work
+printf '\nnext:\n'
+case $kind in
+darwin)
+	echo "  $shown $first"
+	echo "  $shown run"
+	exit
+	;;
+deb | apk) ;; # they have made the service
+*) echo "  sudo $shown service install" ;;
+esac
 cat <<NEXT
-
-next:
-  sudo $shown init work ana@bastion.example.com --forward 5432:db.internal:5432
-  sudo $shown check
+  sudo ssh-keygen -t ed25519 -N '' -f $key && sudo chown tunneld $key
+  (the server's administrator adds $key.pub to the account's authorized_keys)
+  sudo $shown $first --key $key
 NEXT
 case $kind in
 apk) echo "  rc-update add tunneld && rc-service tunneld start" ;;
-darwin) echo "  $shown run" ;;
-*) echo "  sudo $shown service install && sudo $shown service start" ;;
+*) echo "  sudo $shown service start" ;;
 esac
+echo "  sudo $shown trust work"
