@@ -15,6 +15,7 @@ import (
 // xauth runs the real one by the command that a server's shell gets.
 func xauth(t *testing.T, authority, input string) string {
 	t.Helper()
+	sshtest.NeedUnix(t, "xauth")
 	cmd := exec.Command("sh", "-c", XauthCommand)
 	cmd.Env = append(cmd.Environ(), "XAUTHORITY="+authority)
 	cmd.Stdin = strings.NewReader(input)
