@@ -69,8 +69,17 @@ func (l *Loader) File(name string) string {
 
 // Apply edits the file of a profile. What comes of it must be a good profile
 // beside all others, or else nothing is written and the error, of the code
-// bad_profile, is the first problem. It reports whether the file was changed.
+// bad_profile, is the first problem. It reports whether the file was changed. Any
+// number of processes may edit at once.
 func (l *Loader) Apply(name string, edit Edit) (changed bool, err error) {
+	err = alone(filepath.Dir(l.File(name)), func() error {
+		changed, err = l.apply(name, edit)
+		return err
+	})
+	return changed, err
+}
+
+func (l *Loader) apply(name string, edit Edit) (changed bool, err error) {
 	old, err := l.ReadProfile(name)
 	if err != nil {
 		return false, err
@@ -86,7 +95,7 @@ func (l *Loader) Apply(name string, edit Edit) (changed bool, err error) {
 	if _, problems = l.Judge(name, text); serious(problems) {
 		return false, firstSerious(problems)
 	}
-	return true, ReplaceFile(l.File(name), old, text)
+	return true, replaceFile(l.File(name), old, text)
 }
 
 // ReadProfile returns the text of a profile. Its error has the code
@@ -138,6 +147,10 @@ func firstSerious(problems []Problem) error {
 // owner stay, and so does a symbolic link to the file. It is an error when the file
 // no longer says old.
 func ReplaceFile(path string, old, text []byte) error {
+	return alone(filepath.Dir(path), func() error { return replaceFile(path, old, text) })
+}
+
+func replaceFile(path string, old, text []byte) error {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
@@ -154,13 +167,15 @@ func ReplaceFile(path string, old, text []byte) error {
 // folder for it. It is readable by its owner alone; one that root writes, also by
 // the folder's group, which may be a service's.
 func CreateFile(path string, text []byte) error {
-	if _, err := os.Lstat(path); err == nil {
-		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return writeWhole(path, text, shareAccess)
+	return alone(filepath.Dir(path), func() error {
+		if _, err := os.Lstat(path); err == nil {
+			return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+		}
+		return writeWhole(path, text, shareAccess)
+	})
 }
 
 // writeWhole writes a hidden file, which is nobody's profile, prepares it and
@@ -180,7 +195,10 @@ func writeWhole(path string, text []byte, prepare func(temp string) error) error
 		err = prepare(f.Name())
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		poll(func() (busy bool) {
+			err = os.Rename(f.Name(), path)
+			return inUse(err)
+		})
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))

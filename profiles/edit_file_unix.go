@@ -4,11 +4,31 @@ package profiles
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"tunneld/fault"
 )
+
+// lockFolder takes the lock of a folder, which lasts until it is closed. It is nil
+// where another has it, and where there can be none.
+func lockFolder(dir string) (lock *os.File, busy bool) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, false
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR)
+	}
+	return f, false
+}
+
+// inUse reports whether a rename met an open file, which is no obstacle here.
+func inUse(error) bool { return false }
 
 // keepAccess gives the file at to the owner, the group and the mode of from.
 func keepAccess(from, to string) error {
@@ -24,7 +44,8 @@ func keepAccess(from, to string) error {
 	b, isB := mine.Sys().(*syscall.Stat_t)
 	if isA && isB && (a.Uid != b.Uid || a.Gid != b.Gid) {
 		if err := os.Chown(to, int(a.Uid), int(a.Gid)); err != nil {
-			return fmt.Errorf("keep the owner of %s: %w", from, err)
+			return fault.New(fault.PermissionDenied, "", "%s belongs to uid %d and gid %d, which would not stay: %w", from, a.Uid, a.Gid, err).
+				WithHint("run it as its owner, or as root")
 		}
 	}
 	return os.Chmod(to, info.Mode().Perm())

@@ -1,10 +1,34 @@
 package profiles
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
+
+// lockFolder takes the lock of a folder, which lasts until it is closed: a hidden
+// file in it that only one may open at a time. It is nil where another has it, and
+// where there can be none.
+func lockFolder(dir string) (lock *os.File, busy bool) {
+	path := filepath.Join(dir, ".edit-lock")
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, false
+	}
+	h, err := windows.CreateFile(name, windows.GENERIC_WRITE, 0, nil, windows.OPEN_ALWAYS, windows.FILE_ATTRIBUTE_HIDDEN, 0)
+	if err != nil {
+		return nil, errors.Is(err, windows.ERROR_SHARING_VIOLATION)
+	}
+	return os.NewFile(uintptr(h), path), false
+}
+
+// inUse reports whether a rename met a file that a reader has open.
+func inUse(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
+}
 
 // keepAccess gives the file at to the access list of from. Its owner is who
 // writes it.
