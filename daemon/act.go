@@ -37,17 +37,25 @@ func (s *Supervisor) find(profile, forward string) (profiles.Profile, error) {
 	case !found:
 		return p, fault.New(fault.UnknownProfile, "", "there is no profile %q", profile)
 	case !p.Enabled:
-		return p, fault.New(fault.UnknownProfile, "", "%s is disabled", profile).WithHint("set enabled = true in its file")
+		return p, refuseDisabled(profile)
 	case forward == "":
 		return p, nil
 	}
 	for _, f := range p.Forwards {
-		if f.Name == forward && f.Enabled {
+		switch {
+		case f.Name != forward:
+		case !f.Enabled:
+			return p, refuseDisabled(downKey(profile, forward))
+		default:
 			return p, nil
 		}
 	}
-	return p, fault.New(fault.UnknownProfile, "", "%s has no enabled forward %q", profile, forward).
+	return p, fault.New(fault.UnknownProfile, "", "%s has no forward %q", profile, forward).
 		WithHint("tunneld status %s lists them", profile)
+}
+
+func refuseDisabled(name string) error {
+	return fault.New(fault.UnknownProfile, "", "%s is disabled", name).WithHint("tunneld enable %s", name)
 }
 
 func (s *Supervisor) actProfile(running context.Context, action control.Action, p profiles.Profile) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -29,7 +30,7 @@ func newAct(g *globals, action control.Action) *cobra.Command {
 		Short:   actTexts[action][0],
 		Long:    actTexts[action][1] + "\nA pattern such as 'lab-*' or 'work/db-*' stands for all that it matches.",
 		Example: fmt.Sprintf("  tunneld %s work\n  tunneld %s work/db\n  tunneld %s 'lab-*'", action, action, action),
-		Args:    arguments(1, anyNumber),
+		Args:    targetArguments(1, anyNumber),
 
 		ValidArgsFunction: g.completeTargets,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -41,19 +42,15 @@ func newAct(g *globals, action control.Action) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			targets, err := targetsOf(s, args)
+			targets, err := targetsOf(s.Profiles, args)
 			if err != nil {
+				return hinted{err, "tunneld status lists profiles, forwards and programs"}
+			}
+			acted, err := actAll(c.Context(), client, action, targets)
+			if err != nil || wait == 0 {
 				return err
 			}
-			for _, t := range targets {
-				if err := act(c.Context(), client, action, t); err != nil {
-					return err
-				}
-			}
-			if wait == 0 {
-				return nil
-			}
-			return awaitTargets(c.Context(), client, targets, wait)
+			return awaitTargets(c.Context(), client, acted, wait)
 		},
 	}
 	if action == control.Up {
@@ -63,7 +60,30 @@ func newAct(g *globals, action control.Action) *cobra.Command {
 }
 
 // target is a profile, or one forward or program of it.
-type target struct{ profile, forward, app string }
+type target struct {
+	profile, forward, app string
+	matched               bool // by a pattern, and not named
+}
+
+// actAll acts on all targets, also after one that fails, and returns those that
+// did not. What a pattern matches and is disabled is passed over.
+func actAll(ctx context.Context, client *control.Client, action control.Action, targets []target) (acted []target, err error) {
+	var failed, passed []error
+	for _, t := range targets {
+		switch err := act(ctx, client, action, t); {
+		case err == nil:
+			acted = append(acted, t)
+		case t.matched && fault.CodeOf(err) == fault.UnknownProfile:
+			passed = append(passed, err)
+		default:
+			failed = append(failed, err)
+		}
+	}
+	if len(acted) == 0 { // which the pattern was not meant for
+		failed = append(failed, passed...)
+	}
+	return acted, errors.Join(failed...)
+}
 
 func act(ctx context.Context, client *control.Client, action control.Action, t target) error {
 	if t.app != "" {
@@ -72,23 +92,43 @@ func act(ctx context.Context, client *control.Client, action control.Action, t t
 	return client.Act(ctx, action, t.profile, t.forward)
 }
 
-// targetsOf finds what the arguments name in s. A name that matches nothing is
-// an error; so is a pattern.
-func targetsOf(s control.Status, args []string) ([]target, error) {
+// targetArguments checks how many PROFILE[/NAME] there are, and that each is a
+// pattern. With a slash and no name, as of an empty variable, a whole profile is not
+// meant.
+func targetArguments(least, most int) cobra.PositionalArgs {
+	return usage(cobra.MatchAll(arguments(least, most), func(_ *cobra.Command, args []string) error {
+		for _, arg := range args {
+			if strings.HasSuffix(arg, "/") {
+				return fmt.Errorf("%q has no name behind the slash", arg)
+			}
+			for pattern := range strings.SplitSeq(arg, "/") {
+				if _, err := path.Match(pattern, ""); err != nil {
+					return fmt.Errorf("%q is no pattern: %w", arg, err)
+				}
+			}
+		}
+		return nil
+	}))
+}
+
+// targetsOf finds what the arguments name, which are patterns. One that matches
+// nothing is an error.
+func targetsOf(all []control.Profile, args []string) ([]target, error) {
 	var targets []target
 	for _, arg := range args {
 		profile, name, _ := strings.Cut(arg, "/")
 		before := len(targets)
-		for _, p := range s.Profiles {
-			if ok, err := path.Match(profile, p.Name); err != nil {
-				return nil, fmt.Errorf("%q is no pattern: %w", arg, err)
-			} else if !ok {
-				continue
+		for _, p := range all {
+			if matches(profile, p.Name) {
+				targets = append(targets, targetsIn(p, name)...)
 			}
-			targets = append(targets, targetsIn(p, name)...)
 		}
-		if len(targets) == before {
-			return nil, fault.New(fault.UnknownProfile, "", "nothing is called %q", arg).WithHint("tunneld status lists profiles, forwards and programs")
+		found := targets[before:]
+		if len(found) == 0 {
+			return nil, fault.New(fault.UnknownProfile, "", "nothing is called %q", arg)
+		}
+		for i := range found {
+			found[i].matched = strings.ContainsAny(arg, `*?[\`)
 		}
 	}
 	return targets, nil
@@ -96,21 +136,27 @@ func targetsOf(s control.Status, args []string) ([]target, error) {
 
 // targetsIn finds the forwards and programs of p that a pattern matches; without
 // one it is p itself.
-func targetsIn(p control.Profile, name string) (targets []target) {
-	if name == "" {
+func targetsIn(p control.Profile, pattern string) (targets []target) {
+	if pattern == "" {
 		return []target{{profile: p.Name}}
 	}
 	for _, f := range p.Forwards {
-		if ok, _ := path.Match(name, f.Name); ok {
+		if matches(pattern, f.Name) {
 			targets = append(targets, target{profile: p.Name, forward: f.Name})
 		}
 	}
 	for _, a := range p.X11.Apps {
-		if ok, _ := path.Match(name, a.Name); ok {
+		if matches(pattern, a.Name) {
 			targets = append(targets, target{profile: p.Name, app: a.Name})
 		}
 	}
 	return targets
+}
+
+// matches is path.Match for a pattern that targetArguments has let pass.
+func matches(pattern, name string) bool {
+	ok, _ := path.Match(pattern, name)
+	return ok
 }
 
 // awaitTargets waits until all targets are up.
@@ -136,24 +182,33 @@ func awaitTargets(ctx context.Context, client *control.Client, targets []target,
 
 // lagging lists the targets that are not up, each with its state.
 func lagging(s control.Status, targets []target) (down []string) {
-	for _, p := range s.Profiles {
-		for _, t := range targets {
-			switch {
-			case t.profile != p.Name:
-			case t.forward+t.app == "" && p.State != "up":
-				down = append(down, p.Name+" "+p.State)
-			}
-			for _, f := range p.Forwards {
-				if t.profile == p.Name && t.forward == f.Name && f.State != "listening" {
-					down = append(down, p.Name+"/"+f.Name+" "+f.State)
-				}
-			}
-			for _, a := range p.X11.Apps {
-				if t.profile == p.Name && t.app == a.Name && a.State != "running" {
-					down = append(down, p.Name+"/"+a.Name+" "+a.State)
-				}
-			}
+	for _, t := range targets {
+		if state := t.state(s); state != "up" && state != "listening" && state != "running" {
+			down = append(down, strings.TrimSuffix(t.profile+"/"+t.forward+t.app, "/")+" "+state)
 		}
 	}
 	return down
+}
+
+// state is how the target is; it may be gone meanwhile.
+func (t target) state(s control.Status) string {
+	for _, p := range s.Profiles {
+		if p.Name != t.profile {
+			continue
+		}
+		if t.forward+t.app == "" {
+			return p.State
+		}
+		for _, f := range p.Forwards {
+			if f.Name == t.forward {
+				return f.State
+			}
+		}
+		for _, a := range p.X11.Apps {
+			if a.Name == t.app {
+				return a.State
+			}
+		}
+	}
+	return "gone"
 }

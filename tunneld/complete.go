@@ -70,7 +70,23 @@ func (g *globals) completeProfile(c *cobra.Command, args []string, typed string)
 // completeTargets completes profiles and, after a slash, their forwards and
 // programs.
 func (g *globals) completeTargets(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	all := g.names(c.Context())
+	return completeAmong(g.names(c.Context()), args, typed)
+}
+
+// completeSwitches completes what can be enabled: profiles and forwards.
+func (g *globals) completeSwitches(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return completeAmong(withoutApps(g.names(c.Context())), args, typed)
+}
+
+// withoutApps leaves out the programs.
+func withoutApps(all []control.Profile) []control.Profile {
+	for i := range all {
+		all[i].X11.Apps = nil
+	}
+	return all
+}
+
+func completeAmong(all []control.Profile, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if profile, _, inside := strings.Cut(typed, "/"); inside {
 		return completing(typed, args, append(forwardNames(all, profile), appNames(all, profile)...)), cobra.ShellCompDirectiveNoFileComp
 	}

@@ -35,15 +35,15 @@ func newSwitch(g *globals, verb string, on bool, short, long string) *cobra.Comm
 		Short:   short,
 		Long:    long + "\nA pattern such as 'lab-*' or 'work/db-*' stands for all that it matches. Everything else in the files stays as it is.",
 		Example: fmt.Sprintf("  tunneld %s work\n  tunneld %s work/db\n  tunneld %s 'lab-*'", verb, verb, verb),
-		Args:    arguments(1, anyNumber),
+		Args:    targetArguments(1, anyNumber),
 
-		ValidArgsFunction: g.completeTargets,
+		ValidArgsFunction: g.completeSwitches,
 		RunE: func(c *cobra.Command, args []string) error {
 			w, err := g.writer(c)
 			if err != nil {
 				return err
 			}
-			targets, err := targetsOf(control.Status{Profiles: inventory(w.loader)}, args)
+			targets, err := targetsOf(withoutApps(inventory(w.loader)), args)
 			if err != nil {
 				return hinted{err, "tunneld check --show lists profiles and forwards"}
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
-	"path"
 	"strings"
 	"time"
 	"unicode"
@@ -29,7 +28,7 @@ func newEvents(g *globals) *cobra.Command {
 		Long: "Show what happened, newest last: of everything, of one profile, or of one of its forwards or programs. A pattern such as 'lab-*' stands for all that it matches.\n" +
 			"With --follow it goes on with what happens, until Ctrl-C. Without a daemon, what the last one left in its state folder is shown.",
 		Example: "  tunneld events\n  tunneld events work --since 30m\n  tunneld events work/db --follow\n  tunneld events --since 2026-11-22T10:00:00Z --json",
-		Args:    arguments(0, 1),
+		Args:    targetArguments(0, 1),
 
 		ValidArgsFunction: g.completeTarget,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -66,11 +65,6 @@ func (l *eventLister) choose(since string, args []string) (err error) {
 	}
 	l.profile, l.forward, _ = strings.Cut(args[0], "/")
 	l.of = " of " + args[0]
-	for _, pattern := range []string{l.profile, l.forward} {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("%q is no pattern: %w", args[0], err)
-		}
-	}
 	return nil
 }
 
@@ -141,9 +135,8 @@ func (l *eventLister) isWanted(e control.Event) bool {
 	if l.profile == "" {
 		return true
 	}
-	profile, _ := path.Match(l.profile, e.Profile)
-	forward, _ := path.Match(l.forward, e.Forward+e.App) // it has one of them, or none
-	return profile && (forward || l.forward == "")
+	name := e.Forward + e.App // it has one of them, or none
+	return matches(l.profile, e.Profile) && (l.forward == "" || matches(l.forward, name))
 }
 
 // widen makes room for the subject of e, if it is printed.

@@ -52,11 +52,22 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if remote := remoteExit(0); errors.As(err, &remote) {
 		return int(remote) // it has said what it had to say
 	}
-	fmt.Fprintf(stderr, "tunneld: %v\n", err)
-	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(stderr, "hint: %s\n", hint)
-	}
+	report(stderr, err)
 	return statusOf(err)
+}
+
+// report prints an error and what to do about it; of joined ones, each.
+func report(w io.Writer, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			report(w, one)
+		}
+		return
+	}
+	fmt.Fprintf(w, "tunneld: %v\n", err)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
 }
 
 // exitError is an error with an exit status of its own.
