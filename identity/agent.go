@@ -53,6 +53,14 @@ func DialAgent(ctx context.Context, socket string) (net.Conn, error) {
 	return conn, nil
 }
 
+// CountAgentKeys asks the agent at a socket or pipe how many keys it holds. Its
+// error has the code agent_unavailable.
+func CountAgentKeys(ctx context.Context, socket string) (int, error) {
+	a, err := openAgent(ctx, socket)
+	defer a.close()
+	return len(a.keys), err
+}
+
 // find returns the agent's key with this public half, or nil.
 func (a agentKeys) find(public ssh.PublicKey) ssh.Signer {
 	if public == nil {

@@ -16,7 +16,7 @@ import (
 
 // typedLine is what reading a line from the terminal came to.
 type typedLine struct {
-	text []byte
+	text string
 	err  error
 }
 
@@ -62,44 +62,56 @@ type questions struct {
 	out io.Writer
 }
 
-// ask asks there, without echo unless the line allows it.
+// ask asks there, without echo unless the line allows it. A signal that would end
+// the program ends the question instead, with the terminal as it was before.
 func (q questions) ask(line control.PromptLine) (string, error) {
-	fmt.Fprint(q.out, strings.TrimRight(line.Text, " "), " ")
-	if line.Echo {
-		answer, err := readLine(bufio.NewReader(q.in))
-		if err != nil {
-			fmt.Fprintln(q.out) // the question's line is not over
-		}
-		return answer, err
-	}
-	text, err := readUnseen(int(q.in.Fd()))
-	fmt.Fprintln(q.out)
-	return text, err
-}
-
-// readUnseen reads a line without echo. A signal that would end the program
-// ends the question instead, with the terminal as it was before.
-func readUnseen(in int) (string, error) {
-	before, err := term.GetState(in)
+	before, err := term.GetState(int(q.in.Fd()))
 	if err != nil {
 		return "", err
 	}
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, stopSignals()...)
 	defer signal.Stop(broken)
+	fmt.Fprint(q.out, strings.TrimRight(line.Text, " "), " ")
 	typed := make(chan typedLine, 1)
-	go readPassword(in, typed) // nothing ends a read of the terminal but a line, or the program's end
+	go q.read(line.Echo, typed) // nothing ends a read of the terminal but a line, or the program's end
+	var answer typedLine
 	select {
-	case a := <-typed:
-		return string(a.text), unanswered(a.err)
+	case answer = <-typed:
 	case <-broken:
-		return "", errors.Join(errInterrupted, term.Restore(in, before))
+		answer.err = errors.Join(errInterrupted, term.Restore(int(q.in.Fd()), before))
 	}
+	if !line.Echo || answer.err != nil {
+		fmt.Fprintln(q.out) // the question's line is not over
+	}
+	return answer.text, answer.err
 }
 
-func readPassword(in int, typed chan<- typedLine) {
-	text, err := term.ReadPassword(in)
-	typed <- typedLine{text, err}
+func (q questions) read(echo bool, typed chan<- typedLine) {
+	if echo {
+		text, err := readLine(bufio.NewReader(q.in))
+		typed <- typedLine{text, err}
+		return
+	}
+	text, err := term.ReadPassword(int(q.in.Fd()))
+	typed <- typedLine{string(text), unanswered(err)}
+}
+
+// confirm asks until the answer is yes or no, in full: a key is not trusted by a
+// slip of the finger.
+func confirm(question string) (bool, error) {
+	for text := question + " (yes/no)"; ; text = "Please type yes or no:" {
+		answer, err := askTerminal(control.PromptLine{Text: text, Echo: true})
+		if err != nil {
+			return false, err
+		}
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "yes":
+			return true, nil
+		case "no":
+			return false, nil
+		}
+	}
 }
 
 func readLine(r *bufio.Reader) (string, error) {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunneld/control"
 	"tunneld/fault"
 	"tunneld/identity"
 	"tunneld/profiles"
@@ -150,6 +149,6 @@ func (s *editing) again(bad error) bool {
 		return false
 	}
 	fmt.Fprintln(s.errors, bad)
-	answer, err := askTerminal(control.PromptLine{Text: "Edit again? (yes/no)", Echo: true})
-	return err == nil && !strings.HasPrefix(strings.ToLower(answer), "n")
+	yes, err := confirm("Edit again?")
+	return err == nil && yes
 }

@@ -63,6 +63,7 @@ type writer struct {
 	loader  *profiles.Loader
 	out     io.Writer
 	written []string // profiles
+	unheard bool     // the folder has no daemon to tell
 }
 
 func (g *globals) writer(c *cobra.Command) (*writer, error) {
@@ -101,11 +102,19 @@ func (w *writer) finish(ctx context.Context) error {
 		return nil
 	}
 	client, err := w.globals.connect(ctx)
-	if err != nil {
-		return notRunning(err)
+	if fault.CodeOf(err) == fault.DaemonNotRunning { // the next one reads the files
+		w.unheard = true
+		return nil
 	}
-	if s, err := client.Status(ctx); err != nil || s.Config != w.folders.config {
+	if err != nil {
 		return err
+	}
+	s, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if w.unheard = s.Config != w.folders.config; w.unheard {
+		return nil
 	}
 	r, err := client.Reload(ctx, control.ReloadOptions{})
 	if err != nil {
@@ -133,12 +142,4 @@ func putFile(path string, text []byte) error {
 	default:
 		return err
 	}
-}
-
-// notRunning forgives that no daemon answers: the next one reads the files.
-func notRunning(err error) error {
-	if fault.CodeOf(err) == fault.DaemonNotRunning {
-		return nil
-	}
-	return err
 }

@@ -167,6 +167,9 @@ func splitForward(text string) (listen, target string) {
 
 // keyPath makes a path of the command line one that holds from everywhere.
 func keyPath(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("the private key has no name")
+	}
 	if strings.HasPrefix(path, "~") || strings.HasPrefix(path, "${") {
 		return path, nil
 	}
@@ -180,7 +183,7 @@ func (in *initializer) run(ctx context.Context) error {
 		return hinted{fmt.Errorf("%s exists", file), "--force replaces it; tunneld edit " + in.template.Name + " changes it"}
 	}
 	if in.terminal {
-		if err := in.ask(); err != nil {
+		if err := in.ask(ctx); err != nil {
 			return err
 		}
 	}
@@ -188,7 +191,13 @@ func (in *initializer) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(in.try(ctx, p), in.finish(ctx))
+	if err := errors.Join(in.try(ctx, p), in.finish(ctx)); err != nil {
+		return err
+	}
+	if in.terminal && in.unheard {
+		fmt.Fprintln(in.command.ErrOrStderr(), "nothing runs it yet: tunneld run does")
+	}
+	return nil
 }
 
 // write puts the profile in place, if it is a good one.
@@ -217,8 +226,11 @@ func (in *initializer) judge(text []byte) (profiles.Profile, error) {
 		return p, nil
 	}
 	for _, key := range p.Auth.IdentityFiles {
-		if _, err := os.Stat(key); err != nil {
+		switch info, err := os.Stat(key); {
+		case err != nil:
 			return p, hinted{fmt.Errorf("private key: %w", err), "ssh-keygen -t ed25519 -f " + key + " makes one"}
+		case info.IsDir():
+			return p, fmt.Errorf("private key: %s is a folder", key)
 		}
 	}
 	return p, nil

@@ -18,7 +18,7 @@ import (
 )
 
 // ask asks for what the command line left open, one question after the other.
-func (in *initializer) ask() error {
+func (in *initializer) ask(ctx context.Context) error {
 	t := &in.template
 	if t.Host == "" {
 		if err := in.question("Server, as [user@]host[:port]:", in.setServer); err != nil {
@@ -35,7 +35,7 @@ func (in *initializer) ask() error {
 		}
 	}
 	if len(t.Keys) == 0 {
-		if err := in.question("Private key"+inBrackets(usualKeys(p))+":", in.setKey); err != nil {
+		if err := in.question("Private key"+usualKeys(ctx, p.Auth)+":", in.setKey); err != nil {
 			return err
 		}
 	}
@@ -68,17 +68,20 @@ func inBrackets(fallback string) string {
 }
 
 // usualKeys tells what is tried without a key of the profile's own.
-func usualKeys(p profiles.Profile) string {
+func usualKeys(ctx context.Context, a profiles.Auth) string {
 	var found []string
-	for _, key := range p.Auth.IdentityFiles {
+	for _, key := range a.IdentityFiles {
 		if _, err := os.Stat(key); err == nil {
 			found = append(found, filepath.Base(key))
 		}
 	}
-	if agentSocket() != "" {
-		found = append(found, "the agent's keys")
+	if n, err := identity.CountAgentKeys(ctx, agentSocket()); err == nil && n > 0 && a.Agent == "auto" {
+		found = append(found, count(n, "key")+" of the agent")
 	}
-	return strings.Join(found, ", ")
+	if len(found) == 0 {
+		return " (none was found; ssh-keygen -t ed25519 makes one)"
+	}
+	return inBrackets(strings.Join(found, ", "))
 }
 
 func (in *initializer) setUser(answer string) error {
@@ -124,8 +127,11 @@ const maxHosts = 8
 // learned that the person trusts.
 func (in *initializer) try(ctx context.Context, p profiles.Profile) error {
 	if !in.connect && in.fingerprint == "" {
-		if !in.terminal || !confirm("Try the connection now? (yes/no)") {
+		if !in.terminal {
 			return nil
+		}
+		if yes, err := confirm("Try the connection now?"); err != nil || !yes {
+			return err
 		}
 	}
 	for range maxHosts {
@@ -157,12 +163,17 @@ func (in *initializer) trust(p profiles.Profile, u *identity.Unknown, refused er
 	shown := ssh.FingerprintSHA256(u.Key)
 	fmt.Fprintf(in.out, "%s shows the host key\n  %s %s\n", u.Name, u.Key.Type(), shown)
 	switch {
-	case in.fingerprint != "" && in.fingerprint != shown:
+	case in.fingerprint == shown:
+	case in.fingerprint != "":
 		return fault.New(fault.HostKeyUnknown, fault.HostKey, "the server shows %s, not %s", shown, in.fingerprint)
-	case in.fingerprint == "" && !in.terminal:
+	case !in.terminal:
 		return hinted{refused, "compare it with the administrator, then --force --fingerprint " + shown}
-	case in.fingerprint == "" && !confirm("Is that the fingerprint that the administrator gave you? (yes/no)"):
-		return hinted{errors.New("the host key was not accepted"), "tunneld trace " + p.Name + " tries again"}
+	default:
+		if yes, err := confirm(askFingerprint); err != nil {
+			return err
+		} else if !yes {
+			return hinted{errors.New("the host key was not accepted"), "compare it with the administrator; then: tunneld run, and tunneld trust " + p.Name}
+		}
 	}
 	path, err := identity.HostKeys{Files: p.HostKey.KnownHosts, Alias: p.HostKey.Alias}.Learn(u.Name, u.Key)
 	if err != nil {
@@ -170,10 +181,4 @@ func (in *initializer) trust(p profiles.Profile, u *identity.Unknown, refused er
 	}
 	_, err = fmt.Fprintf(in.out, "accepted: %s\n", path)
 	return err
-}
-
-// confirm asks for a yes, and takes nothing else for one.
-func confirm(question string) bool {
-	answer, err := askTerminal(control.PromptLine{Text: question, Echo: true})
-	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "yes")
 }

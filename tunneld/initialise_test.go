@@ -124,9 +124,11 @@ func TestInitAsks(t *testing.T) {
 	c.expect("User on 127.0.0.1 [", "-x")
 	c.see("is not a user")
 	c.expect("User on 127.0.0.1 [", d.User)
-	c.expect("Private key:", filepath.Join(home, "none"))
+	c.expect("Private key (none was found; ssh-keygen -t ed25519 makes one):", filepath.Join(home, "none"))
 	c.see("no such file")
-	c.expect("Private key:", d.ClientKey)
+	c.expect("Private key (", home)
+	c.see("is a folder")
+	c.expect("Private key (", d.ClientKey)
 	c.expect("First forward, as 5432:db.internal:5432 (none):", "5432")
 	c.see("needs a target")
 	c.expect("First forward, as 5432:db.internal:5432 (none):", local+":"+echo.Addr)
@@ -137,6 +139,7 @@ func TestInitAsks(t *testing.T) {
 	c.expect("Is that the fingerprint that the administrator gave you? (yes/no)", "yes")
 	c.see("accepted: " + filepath.Join(home, ".ssh", "known_hosts"))
 	c.see("stream opened: " + echo.Addr)
+	c.see("nothing runs it yet: tunneld run does")
 	c.exit(0)
 
 	l := profiles.Loader{Dir: filepath.Join(home, "config"), Env: profiles.Environment{User: "ana", Home: home}, ReadOnly: true}
@@ -164,15 +167,44 @@ func TestInitDefaults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := converse(t, home, []string{"SSH_AUTH_SOCK=/agent"}, "init", "work", "work")
+	agent := sshtest.Agent(t, sshtest.StartSSHD(t).ClientKey)
+	c := converse(t, home, []string{"SSH_AUTH_SOCK=" + agent.Socket}, "init", "work", "work")
 	c.expect("User on work [bob]:", "")
-	c.expect("Private key [id_ed25519, the agent's keys]:", "")
+	c.expect("Private key [id_ed25519, 1 key of the agent]:", "")
 	c.expect("First forward", "")
-	c.expect("Try the connection now?", "no")
+	c.expect("Try the connection now? (yes/no)", "y")
+	c.expect("Please type yes or no:", "No")
 	c.exit(0)
 	text, err := os.ReadFile(filepath.Join(home, "config", "profiles", "work.toml"))
 	if err != nil || strings.Contains(string(text), "\nuser") || strings.Contains(string(text), "\nidentity_files") {
 		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// Ctrl-C at a question ends it: before the file is written nothing is left, and
+// then a whole one. An agent that is dead has no keys.
+func TestInitInterrupted(t *testing.T) {
+	t.Parallel()
+	answers := []struct{ question, answer string }{
+		{"Server, as", "work.example.com"}, {"User on", ""}, {"Private key (none was found", ""}, {"First forward", ""}, {"Try the connection now?", ""},
+	}
+	for broken := range answers {
+		home := t.TempDir()
+		c := converse(t, home, []string{"SSH_AUTH_SOCK=" + filepath.Join(home, "agent")}, "init", "work")
+		for _, a := range answers[:broken] {
+			c.expect(a.question, a.answer)
+		}
+		c.see(answers[broken].question)
+		fmt.Fprint(c.screen, "\x03")
+		c.see("tunneld: interrupted")
+		c.exit(exitFailed)
+		left, err := filepath.Glob(filepath.Join(home, "config", "profiles", "*"))
+		if whole := broken == len(answers)-1; err != nil || (len(left) == 1) != whole || len(left) > 1 {
+			t.Errorf("%s: %v is left, %v", answers[broken].question, left, err)
+		}
+		if hidden, err := filepath.Glob(filepath.Join(home, "config", "profiles", ".*")); err != nil || len(hidden) > 0 {
+			t.Error(hidden, err)
+		}
 	}
 }
 
@@ -229,6 +261,11 @@ func TestEditAgain(t *testing.T) {
 	if text, _ := os.ReadFile(file); string(text) != "server.host = \"one\"\n" {
 		t.Errorf("%s", text)
 	}
+	c = converse(t, home, editor, "edit", "work")
+	c.see("Edit again? (yes/no)")
+	fmt.Fprint(c.screen, "\x03")
+	c.see("your text is in " + home)
+	c.exit(1)
 	c = converse(t, home, editor, "edit", "work")
 	c.see("server.hots: unknown key")
 	c.expect("Edit again? (yes/no)", "yes")

@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"tunneld/control"
 	"tunneld/fault"
 )
+
+// askFingerprint is the question below a host key that nobody vouched for.
+const askFingerprint = "Is that the fingerprint that the administrator gave you?"
 
 func newTrust(g *globals) *cobra.Command {
 	var fingerprint string
@@ -63,12 +66,12 @@ func trust(ctx context.Context, client *control.Client, out io.Writer, p control
 		return fault.New(fault.HostKeyChanged, fault.HostKey, "the host key of %s changed", k.Name).
 			WithHint("compare it with the administrator; if the change is right: tunneld trust %s --replace --fingerprint %s", p.Profile, k.Fingerprint)
 	case fingerprint == "":
-		answer, err := askTerminal(control.PromptLine{Text: "Is that the fingerprint that the administrator gave you? (yes/no)", Echo: true})
+		yes, err := confirm(askFingerprint)
 		if err != nil {
 			return hinted{err, "name the fingerprint: tunneld trust " + p.Profile + " --fingerprint SHA256:..."}
 		}
-		if !strings.EqualFold(answer, "yes") {
-			return fmt.Errorf("the key was not accepted")
+		if !yes {
+			return errors.New("the key was not accepted")
 		}
 		fingerprint = k.Fingerprint
 	case fingerprint != k.Fingerprint:
