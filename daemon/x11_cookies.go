@@ -2,13 +2,13 @@ package daemon
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 
 	"tunneld/control"
+	"tunneld/internal/wholefile"
 	"tunneld/x11"
 )
 
@@ -48,7 +48,7 @@ func (c *cookies) load() {
 		return
 	}
 	c.secret = newSecret()
-	if err := writeSecret(path, c.secret); err != nil {
+	if err := c.write(path); err != nil {
 		c.journal.note(control.Event{Kind: "x11", Level: control.Warn, Message: "remote displays have other cookies after a restart", Detail: err.Error()})
 	}
 }
@@ -68,22 +68,10 @@ func newSecret() []byte {
 	return secret
 }
 
-// writeSecret writes a file whole or not at all, readable by its owner alone.
-func writeSecret(path string, secret []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+// write keeps the secret, for its owner alone.
+func (c *cookies) write(path string) error {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+cookiesFile+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(secret)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return err
+	return wholefile.Write(path, c.secret, nil)
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"tunneld/internal/wholefile"
 )
 
 const (
@@ -112,40 +114,15 @@ func (p place) tryLock(name string) (*os.File, error) {
 
 // replace puts data in the place of the file in one step, with the mode and
 // owner of info, or for the owner alone where info is nil.
-func (p place) replace(data []byte, info fs.FileInfo) (err error) {
-	f, name, err := p.createTemp()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		f.Close()
-		if err != nil {
-			p.folder.Remove(name)
+func (p place) replace(data []byte, info fs.FileInfo) error {
+	return wholefile.WriteIn(p.folder, p.name, data, func(f *os.File) error {
+		switch {
+		case info != nil: // by the open file: the name may be another's by now
+			return errors.Join(keepOwner(f, info), f.Chmod(info.Mode().Perm()))
+		case p.owner != nil:
+			return keepOwner(f, p.owner)
 		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if info != nil {
-		if err = keepOwner(f, info); err != nil { // not by name: it may be another's file by now
-			return err
-		}
-		if err = f.Chmod(info.Mode().Perm()); err != nil {
-			return err
-		}
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return poll(func() (bool, error) {
-		err := p.folder.Rename(name, p.name)
-		if inUse(err) {
-			return false, nil
-		}
-		return true, err
+		return nil
 	})
 }
 

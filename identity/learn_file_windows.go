@@ -29,8 +29,3 @@ func keepOwner(*os.File, fs.FileInfo) error { return nil }
 
 // ownedByUs leaves it to the file's access list who may write.
 func ownedByUs(fs.FileInfo) bool { return true }
-
-// inUse reports whether a rename met a file that a reader has open.
-func inUse(err error) bool {
-	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
-}

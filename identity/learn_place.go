@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -112,13 +111,6 @@ func (p place) create(name string) (*os.File, error) {
 		return nil, errors.Join(err, p.folder.Remove(name))
 	}
 	return f, nil
-}
-
-// createTemp is create with a name that is free.
-func (p place) createTemp() (f *os.File, name string, err error) {
-	name = "." + p.name + "-" + rand.Text()
-	f, err = p.create(name)
-	return f, name, err
 }
 
 // errReplaced is for the next try to get over.

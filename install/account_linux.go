@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"tunneld/fault"
+	"tunneld/internal/wholefile"
 )
 
 const (
@@ -47,12 +48,15 @@ func (s Service) writeFile(path, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	if err := wholefile.Write(path, []byte(text), forAll); err != nil {
 		return err
 	}
 	s.tell("wrote " + path)
 	return nil
 }
+
+// forAll lets all read a file, whatever the umask.
+func forAll(f *os.File) error { return f.Chmod(0o644) }
 
 const (
 	configFolder = "/etc/tunneld"

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"tunneld/fault"
+	"tunneld/internal/wholefile"
 )
 
 // Edit makes the new text of a profile from its text and what that says.
@@ -178,30 +179,12 @@ func CreateFile(path string, text []byte) error {
 	})
 }
 
-// writeWhole writes a hidden file, which is nobody's profile, prepares it and
-// puts it in place.
+// writeWhole puts a file in place, once prepare has given it to whom it is for.
 func writeWhole(path string, text []byte, prepare func(temp string) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".edit-*") // mode 0600
-	if errors.Is(err, fs.ErrPermission) {
-		return fault.New(fault.PermissionDenied, "", "%s cannot be written: its folder is read-only for this account", path).
-			WithHint("run it as the account that may write there")
+	err := wholefile.Write(path, text, func(f *os.File) error { return prepare(f.Name()) })
+	if fault.As(err) == nil && errors.Is(err, fs.ErrPermission) {
+		return fault.New(fault.PermissionDenied, "", "%w", err).
+			WithHint("run it as the account that may write there, into the folder too")
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = prepare(f.Name())
-	}
-	if err == nil {
-		poll(func() (busy bool) {
-			err = os.Rename(f.Name(), path)
-			return inUse(err)
-		})
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return err
 }

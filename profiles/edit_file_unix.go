@@ -27,9 +27,6 @@ func lockFolder(dir string) (lock *os.File, busy bool) {
 	return f, false
 }
 
-// inUse reports whether a rename met an open file, which is no obstacle here.
-func inUse(error) bool { return false }
-
 // keepAccess gives the file at to the owner, the group and the mode of from.
 func keepAccess(from, to string) error {
 	info, err := os.Stat(from)

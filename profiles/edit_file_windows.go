@@ -25,11 +25,6 @@ func lockFolder(dir string) (lock *os.File, busy bool) {
 	return os.NewFile(uintptr(h), path), false
 }
 
-// inUse reports whether a rename met a file that a reader has open.
-func inUse(err error) bool {
-	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
-}
-
 // keepAccess gives the file at to the access list of from. Its owner is who
 // writes it.
 func keepAccess(from, to string) error {

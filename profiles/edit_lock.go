@@ -2,12 +2,11 @@ package profiles
 
 import (
 	"fmt"
-	"os"
 	"time"
 )
 
 const (
-	lockWait = 10 * time.Second // for others that edit here, or read what is replaced
+	lockWait = 10 * time.Second // for others that edit here
 	lockPoll = 10 * time.Millisecond
 )
 
@@ -15,22 +14,15 @@ const (
 // else, of two edits at once, one would be lost. A folder that cannot be locked, as
 // on NFS or where there is none, has only the comparison in [ReplaceFile].
 func alone(dir string, edit func() error) error {
-	var lock *os.File
-	if !poll(func() (busy bool) { lock, busy = lockFolder(dir); return busy }) {
-		return fmt.Errorf("another program has edited in %s for %s", dir, lockWait)
+	lock, busy := lockFolder(dir)
+	for end := time.Now().Add(lockWait); busy; lock, busy = lockFolder(dir) {
+		if time.Now().After(end) {
+			return fmt.Errorf("another program has edited in %s for %s", dir, lockWait)
+		}
+		time.Sleep(lockPoll)
 	}
 	if lock != nil {
 		defer lock.Close()
 	}
 	return edit()
-}
-
-// poll calls try until it is not busy, at most for lockWait.
-func poll(try func() (busy bool)) (done bool) {
-	for end := time.Now().Add(lockWait); try(); time.Sleep(lockPoll) {
-		if time.Now().After(end) {
-			return false
-		}
-	}
-	return true
 }

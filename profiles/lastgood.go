@@ -2,12 +2,13 @@ package profiles
 
 import (
 	"bytes"
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tunneld/internal/wholefile"
 )
 
 // daemonCopy names the copy of daemon.toml. No profile has that name, because
@@ -190,24 +191,5 @@ func (l *Loader) writeCopy(name string, text []byte) error {
 	if err := l.CheckAccess(l.folder()); err != nil {
 		return err
 	}
-	return putCopy(l.folder(), name+extension, text)
-}
-
-// putCopy puts a file in place whole or not at all, readable by its owner
-// alone.
-func putCopy(dir, name string, text []byte) error {
-	path := filepath.Join(dir, name)
-	f, err := os.CreateTemp(dir, ".*.tmp") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return err
+	return wholefile.Write(filepath.Join(l.folder(), name+extension), text, nil)
 }

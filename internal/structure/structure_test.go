@@ -21,16 +21,16 @@ var leaves = []string{
 // star says which folders a folder may import beside itself.
 var star = map[string][]string{
 	"fault":    nil,
-	"profiles": {"fault", "internal/access"},
-	"identity": {"fault", "internal/access"},
+	"profiles": {"fault", "internal/access", "internal/wholefile"},
+	"identity": {"fault", "internal/access", "internal/wholefile"},
 	"link":     {"fault", "identity"},
 	"forward":  {"fault"},
 	"x11":      {"fault"},
 	"shell":    {"fault"},
 	"files":    {"fault"},
 	"control":  {"fault", "internal/access"},
-	"install":  {"fault", "internal/access"},
-	"daemon":   append([]string{"internal/logfile", "internal/trigger"}, leaves...),
+	"install":  {"fault", "internal/access", "internal/wholefile"},
+	"daemon":   append([]string{"internal/logfile", "internal/trigger", "internal/wholefile"}, leaves...),
 	"tunneld":  append([]string{"daemon", "examples", "internal/demo", "internal/logfile", "internal/handover", "internal/sshserver", "internal/terminal"}, leaves...),
 	"examples": {"profiles"},
 
@@ -43,6 +43,7 @@ var star = map[string][]string{
 	"internal/structure": nil,
 	"internal/terminal":  nil,
 	"internal/trigger":   nil,
+	"internal/wholefile": nil,
 }
 
 // folder is the name in the star of the package at a slash-separated path.
