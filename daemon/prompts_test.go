@@ -180,6 +180,13 @@ func TestPassphrase(t *testing.T) {
 	if p.Code != fault.NeedsPassphrase || !strings.Contains(p.Prompts[0].Text, file) {
 		t.Errorf("prompt %+v", p)
 	}
+	for n := range 3 { // wrong ones, after which the question is kept as before
+		s.reply(t, p, "open barley")
+		p = s.prompt(t, p.ID)
+		if again := p.Instruction != ""; again != (n < 2) {
+			t.Errorf("prompt %+v after %d", p, n+1)
+		}
+	}
 	s.reply(t, p, "open sesame")
 	awaitState(t, tn, link.Up)
 	srv.KillConnections()

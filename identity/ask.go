@@ -70,7 +70,7 @@ func (c Credentials) ask(ctx context.Context, q Question) ([]string, error) {
 // askSecret asks for one line that is not shown. again says that the last
 // answer was wrong.
 func (c Credentials) askSecret(ctx context.Context, code fault.Code, text string, again bool) (string, error) {
-	q := Question{Code: code, Prompts: []Prompt{{Text: fault.Clean(text)}}}
+	q := c.secretQuestion(code, text)
 	if again {
 		q.Instruction = "that was not right, try again"
 	}
@@ -79,4 +79,8 @@ func (c Credentials) askSecret(ctx context.Context, code fault.Code, text string
 		return "", err
 	}
 	return answers[0], nil
+}
+
+func (c Credentials) secretQuestion(code fault.Code, text string) Question {
+	return Question{Code: code, Server: c.Server, Prompts: []Prompt{{Text: fault.Clean(text)}}}
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 
 	"golang.org/x/crypto/ssh"
 
@@ -70,8 +71,8 @@ func (l *Login) open(k *keyFile) error {
 	if !l.creds.Passphrase.Prompts() {
 		return l.openStored(k)
 	}
+	text := "Passphrase of the key " + k.path + ":"
 	for n := range maxAsked {
-		text := "Passphrase of the key " + k.path + ":"
 		passphrase, err := l.creds.askSecret(l.ctx, fault.NeedsPassphrase, text, n > 0)
 		if err != nil {
 			return fault.New(fault.NeedsPassphrase, fault.Auth, "the key %s has a passphrase: %w", k.path, err)
@@ -85,7 +86,9 @@ func (l *Login) open(k *keyFile) error {
 			return unreadable(k, err)
 		}
 	}
-	return fault.New(fault.NeedsPassphrase, fault.Auth, "%d passphrases did not open the key %s", maxAsked, k.path)
+	wrong := fmt.Errorf("%d passphrases did not open the key %s", maxAsked, k.path)
+	open := l.creds.secretQuestion(fault.NeedsPassphrase, text) // the next attempt asks it again
+	return fault.New(fault.NeedsPassphrase, fault.Auth, "%w", &Unanswered{open, wrong})
 }
 
 func (l *Login) openStored(k *keyFile) error {

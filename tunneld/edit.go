@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -87,10 +88,14 @@ func (s *editing) run(ctx context.Context) error {
 		return err
 	}
 	for {
+		began := time.Now()
 		text, err := s.edit(ctx, copied)
 		switch {
 		case err == nil && bytes.Equal(text, old):
 			fmt.Fprintln(s.out, "nothing was changed")
+			if time.Since(began) < time.Second && s.terminal {
+				fmt.Fprintln(s.errors, "hint: an editor that returns at once must be told to wait: EDITOR='code --wait'")
+			}
 			return os.RemoveAll(dir)
 		case err == nil:
 			err = s.put(old, text)
@@ -102,7 +107,7 @@ func (s *editing) run(ctx context.Context) error {
 		if fault.CodeOf(err) == fault.BadProfile && s.again(err) {
 			continue
 		}
-		if bytes.Equal(text, old) {
+		if text == nil || bytes.Equal(text, old) { // there is nothing to keep
 			return errors.Join(err, os.RemoveAll(dir))
 		}
 		return hinted{fmt.Errorf("%w; %s stays as it was", err, s.loader.File(s.profile)),

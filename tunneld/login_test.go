@@ -103,6 +103,8 @@ func TestUnlock(t *testing.T) {
 	wants(t, "unlock without a terminal", out, errs, status, 1, "--stdin")
 	out, errs, status = p.tunneld("wrong\n", "unlock", "work", "--stdin")
 	wants(t, "unlock with a wrong passphrase", out, errs, status, 1)
+	out, errs, status = p.tunneld("wrong\nwrong\n"+passphrase+"\n", "unlock", "work", "--stdin")
+	wants(t, "unlock with three wrong ones", out, errs, status, 1, "3 passphrases did not open the key", "hint: ", "tunneld unlock work")
 	out, errs, status = p.tunneld(passphrase+"\n", "unlock", "work", "--stdin")
 	wants(t, "unlock", out, errs, status, 0, "work is up")
 	ping(t, dialTCP(t, local), "unlocked")

@@ -75,7 +75,8 @@ func trust(ctx context.Context, client *control.Client, out io.Writer, p control
 		}
 		fingerprint = k.Fingerprint
 	case fingerprint != k.Fingerprint:
-		return fault.New(p.Code, fault.HostKey, "the server shows %s, not %s", k.Fingerprint, fingerprint)
+		return fault.New(p.Code, fault.HostKey, "the server shows %s, not %s", k.Fingerprint, fingerprint).
+			WithHint("compare it with the administrator: it may be another machine")
 	}
 	if err := client.Answer(ctx, control.Answer{ID: p.ID, Answers: []string{fingerprint}, Replace: replace}); err != nil {
 		return err

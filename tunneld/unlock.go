@@ -64,19 +64,23 @@ func (u *unlocker) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case waits && p.HostKey != nil:
+		if waits && p.HostKey != nil {
 			return fault.New(p.Code, fault.HostKey, "%s waits for trust in the server's host key", u.profile).
 				WithHint("tunneld trust %s", u.profile)
-		case waits && p.ID != asked:
+		}
+		state, problem, err := profileState(ctx, u.client, u.profile)
+		if err != nil {
+			return err
+		}
+		isNew := waits && p.ID != asked
+		if isNew && (asked == "" || state == "connecting") { // a question that is kept again is for the next time
 			if err := u.answer(ctx, p); err != nil {
 				return err
 			}
 			asked = p.ID
 			continue
 		}
-		over, err := u.outcome(ctx, waits, asked)
-		if over || err != nil {
+		if over, err := u.outcome(state, problem, asked, waits && !isNew); over || err != nil {
 			return err
 		}
 		if err := pause(ctx); err != nil {
@@ -85,21 +89,17 @@ func (u *unlocker) run(ctx context.Context) error {
 	}
 }
 
-// outcome looks how the attempt ended, when there is nothing to answer.
-func (u *unlocker) outcome(ctx context.Context, waits bool, asked string) (over bool, err error) {
-	state, problem, err := profileState(ctx, u.client, u.profile)
+// outcome tells how the attempt ended, when there is nothing to answer.
+func (u *unlocker) outcome(state string, problem *control.Error, asked string, underWay bool) (over bool, err error) {
 	switch {
-	case err != nil:
-		return true, err
 	case state == "up":
 		fmt.Fprintf(u.out, "%s is up\n", u.profile)
 		return true, nil
-	case waits: // the answer is on its way
+	case underWay, state == "connecting":
 		return false, nil
 	case asked == "":
-		return true, hinted{fmt.Errorf("%s is %s, and waits for nobody", u.profile, state), "tunneld status " + u.profile}
-	case state == "connecting":
-		return false, nil
+		return true, hinted{fmt.Errorf("%s is %s, and waits for nobody", u.profile, state),
+			"tunneld up " + u.profile + " tries at once; tunneld status " + u.profile + " says more"}
 	case problem != nil:
 		return true, &fault.Error{Code: problem.Code, Step: problem.Step, Message: problem.Message, Hint: problem.Hint}
 	default:
