@@ -45,7 +45,7 @@ func supervise(t *testing.T, files map[string]string) (*Supervisor, *events) {
 	t.Helper()
 	told := &events{}
 	s := &Supervisor{Loader: loaderOf(t, files), Noted: told.add}
-	serveUntilEnd(t, s)
+	sshtest.Run(t, s)
 	return s, told
 }
 
@@ -63,22 +63,6 @@ func loaderOf(t *testing.T, files map[string]string) *profiles.Loader {
 		}
 	}
 	return &profiles.Loader{Dir: dir, State: filepath.Join(dir, "state"), Env: profiles.Environment{User: "ana"}}
-}
-
-// serveUntilEnd runs s until the test ends.
-func serveUntilEnd(t *testing.T, s *Supervisor) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() { over <- s.Serve(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case <-over:
-		case <-time.After(patience):
-			t.Error("Serve did not return")
-		}
-	})
 }
 
 // profileFor leads to d and has a local forward.

@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,10 +40,7 @@ func TestLaterSecretsAreHiddenFromCommands(t *testing.T) {
 			Environ: func() []string { return append(os.Environ(), "SECRET_OF_BB=hunter2") },
 		}},
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() { over <- s.Serve(ctx) }()
-	defer func() { cancel(); <-over }()
+	sshtest.Run(t, s)
 	last := func(line string) func() bool {
 		return func() bool {
 			data, _ := os.ReadFile(seen)
@@ -54,7 +50,7 @@ func TestLaterSecretsAreHiddenFromCommands(t *testing.T) {
 	sshtest.Eventually(t, patience, "a command", last("hunter2"))
 	save("bb", "enabled = false\nserver = { host = '127.0.0.1', port = 1, user = 'ana', ssh_config = 'none' }\n"+
 		"auth = { agent = 'none', methods = ['password'], password = 'env:SECRET_OF_BB' }\n")
-	if r, err := s.Reload(ctx, control.ReloadOptions{}); err != nil || len(r.Problems) > 0 {
+	if r, err := s.Reload(t.Context(), control.ReloadOptions{}); err != nil || len(r.Problems) > 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	sshtest.Eventually(t, patience, "a command without the secret", last(""))

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -43,11 +42,7 @@ func keep(t *testing.T, dir string, limit int64) *keeper {
 }
 
 func (k *keeper) run(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() { over <- k.Serve(ctx) }()
-	k.end = sync.OnceValue(func() error { cancel(); return <-over })
-	t.Cleanup(func() { k.end() })
+	k.end = sshtest.Run(t, k)
 }
 
 func info(n int) control.Event {

@@ -57,7 +57,7 @@ func TestReadyWaitsForLocalPorts(t *testing.T) {
 			return net.Listen(network, "127.0.0.1:0")
 		},
 	}
-	serveUntilEnd(t, s)
+	sshtest.Run(t, s)
 	<-asked
 	<-asked
 	silent(t, "ready", ready)
@@ -74,7 +74,7 @@ func TestReadyWaitsForMetrics(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(loader.Dir, "daemon.toml"), []byte("metrics = '127.0.0.1:4001'\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		serveUntilEnd(t, &Supervisor{
+		sshtest.Run(t, &Supervisor{
 			Loader: loader,
 			Ready:  func() { close(ready) },
 			Listen: func(ctx context.Context, _ *net.ListenConfig, network, _ string) (net.Listener, error) {
@@ -99,7 +99,7 @@ func TestPulseIsTheOwners(t *testing.T) {
 	sshtest.Leaks(t)
 	pulse, alive := make(chan time.Time), make(chan struct{}, 1)
 	s := &Supervisor{Loader: loaderOf(t, nil), Pulse: pulse, Alive: func() { alive <- struct{}{} }}
-	serveUntilEnd(t, s)
+	sshtest.Run(t, s)
 	pulse <- time.Time{}
 	arrived(t, "the answer", alive)
 	stuck, let, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)

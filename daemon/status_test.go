@@ -23,10 +23,7 @@ func TestRates(t *testing.T) {
 		Dial:   func(ctx context.Context, _ net.Addr) (net.Conn, error) { return forward.DialTCP(ctx, host, port) },
 		Now:    func() time.Time { return noon },
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- f.Serve(ctx) }()
-	defer func() { cancel(); <-ended }()
+	sshtest.Run(t, f)
 	sshtest.Eventually(t, patience, "listening", func() bool { return f.Status().State == forward.Listening })
 	c, err := net.DialTimeout("tcp", f.Status().Bound[0].String(), patience)
 	if err != nil {

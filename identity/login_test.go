@@ -86,16 +86,13 @@ func logIn(t *testing.T, p place, c identity.Credentials) outcome {
 		defer mu.Unlock()
 		fmt.Fprintf(&told, "%+v\n", e)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() { over <- l.Serve(ctx) }()
+	stop := sshtest.Run(t, l)
 	var s link.Status
 	sshtest.Eventually(t, 2*patience, "the login is over", func() bool {
 		s = l.Status()
 		return s.State == link.Up || s.Err != nil
 	})
-	cancel()
-	<-over
+	stop()
 	mu.Lock()
 	defer mu.Unlock()
 	o := outcome{s.Peer.Login, s.Err, told.String()}

@@ -204,9 +204,7 @@ func TestAskingLeavesThePlace(t *testing.T) {
 	tg.Credentials.Asker = patient{answer}
 	l := link.New(tg)
 	l.Admit = func(context.Context, string) (func(), error) { return func() { close(left) }, nil }
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() { over <- l.Serve(ctx) }()
+	stop := sshtest.Run(t, l)
 	select {
 	case <-left:
 	case <-time.After(patience):
@@ -214,8 +212,7 @@ func TestAskingLeavesThePlace(t *testing.T) {
 	}
 	close(answer)
 	await(t, l, link.Up)
-	cancel()
-	<-over
+	stop()
 }
 
 // patient answers when it is told to.

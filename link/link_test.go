@@ -84,17 +84,7 @@ func serveWith(t *testing.T, tg link.Target, prepare func(*link.Link)) (*link.Li
 	l, r := link.New(tg), &recorder{}
 	l.Events = r.add
 	prepare(l)
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() { over <- l.Serve(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case <-over:
-		case <-time.After(patience):
-			t.Error("Serve did not return")
-		}
-	})
+	sshtest.Run(t, l)
 	return l, r
 }
 

@@ -38,17 +38,7 @@ func serve(t testing.TB, addr, user, key, knownHosts string) *link.Link {
 		Keepalive:   2 * time.Second, KeepaliveMisses: 5,
 		Backoff: link.Backoff{Min: 20 * time.Millisecond, Max: 100 * time.Millisecond},
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() { over <- l.Serve(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case <-over:
-		case <-time.After(patience):
-			t.Error("the link did not end")
-		}
-	})
+	sshtest.Run(t, l)
 	return l
 }
 

@@ -1,7 +1,6 @@
 package trigger
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -86,17 +85,7 @@ func serve(t *testing.T, w *Watcher) <-chan Event {
 	t.Helper()
 	events := make(chan Event, 1000)
 	w.Happened = func(e Event) { events <- e }
-	ctx, cancel := context.WithCancel(context.Background())
-	over := make(chan error, 1)
-	go func() { over <- w.Serve(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case <-over:
-		case <-time.After(patience):
-			t.Error("Serve did not return")
-		}
-	})
+	sshtest.Run(t, w)
 	return events
 }
 
