@@ -2,13 +2,16 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"tunneld/fault"
 	"tunneld/internal/sshtest"
 )
 
@@ -135,6 +138,41 @@ func TestWindows(t *testing.T) {
 	copyOnWindows(t, p)
 	if out, errs, status := p.tunneld("", "events"); status != 0 || !strings.Contains(out, "down") {
 		t.Errorf("events: %d %s%s", status, out, errs)
+	}
+}
+
+// A named pipe of Windows is what listens, and what is dialled: a client on the
+// server comes in by a remote forward, through a pipe whose forward leads back to
+// the server. A pipe cannot half-close, so the client's end goes no further.
+func TestWindowsPipes(t *testing.T) {
+	t.Parallel()
+	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
+	remotes := freeAddrs(t, 2)
+	p := onWindows(t, map[string]string{"work": onDrive(server(d)) +
+		localForward("out", "pipe:tunneld-test", echo.Addr) +
+		remoteForward("in", remotes[0], "pipe:tunneld-test") + remoteForward("nobody", remotes[1], "pipe:tunneld-none")})
+	p.start()
+	for _, name := range []string{"out", "in", "nobody"} {
+		p.forward(0, "work", name, "listening")
+	}
+	var c *net.TCPConn
+	sshtest.Eventually(t, patience, "a client of the pipe", func() bool {
+		c = dialTCP(t, remotes[0])
+		c.SetReadDeadline(time.Now().Add(3 * time.Second)) // Wine loses a pipe's first client, who waits for ever
+		return tryPing(c, "through a pipe") == nil
+	})
+	c.SetReadDeadline(time.Now().Add(patience))
+	for range 3 {
+		ping(t, c, strings.Repeat("many bytes ", 10_000))
+	}
+	if tryPing(dialTCP(t, remotes[1]), "nobody") == nil {
+		t.Error("a pipe that nobody made was dialled")
+	}
+	if e := p.coded(0, "work", fault.TargetRefused); e.Forward != "nobody" || !strings.Contains(e.Detail, "tunneld-none") {
+		t.Errorf("event %+v", e)
+	}
+	if err := p.stop(); err != nil {
+		t.Error(err)
 	}
 }
 
