@@ -21,7 +21,7 @@ func newCheck(g *globals) *cobra.Command {
 		Short: "Validate profiles, and try them",
 		Long: "Validate the profiles of the configuration folder, or those named, or single files. Nothing is connected to and nothing is written.\n" +
 			"Every problem is one line: file:line:column, the key, what is wrong, what was probably meant.\n\n" +
-			"With --connect each good profile is tried, too: a fresh connection, and on it every forward. A local one has the server open its target,\n" +
+			"With --connect each good profile is tried, too: a fresh connection, and on it every forward. A local one has the server open its target, " +
 			"a remote one has it listen on a port of its choice; both are given up at once, and what runs is not touched.\n" +
 			"The daemon connects where one answers that knows the profile, else this command does. Profiles that are disabled are tried when they are named.",
 		Example:           "  tunneld check\n  tunneld check --show work\n  tunneld check --connect work\n  tunneld check ./new.toml",

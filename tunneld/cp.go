@@ -23,9 +23,9 @@ func newCp(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cp [-r] [-p] SRC... DST",
 		Short: "Copy files to or from a server",
-		Long: "Copy files over SFTP, on the connection that is up. One side is PROFILE:path, where a relative path begins at the account's home;\n" +
+		Long: "Copy files over SFTP, on the connection that is up. One side is PROFILE:path, where a relative path begins at the account's home; " +
 			"./x:y is a file of this machine, and no character of a path is a pattern. An existing folder as DST is copied into, as with cp.\n" +
-			"A file takes its place only when it is whole: one that is there already is never left broken. When the connection is lost, the copy waits for the\n" +
+			"A file takes its place only when it is whole: one that is there already is never left broken. When the connection is lost, the copy waits for the " +
 			"next one and goes on. Symbolic links are followed. What cannot be copied is told, and the rest is copied.",
 		Example: "  tunneld cp notes.txt work:\n  tunneld cp -r work:/var/log/app .\n  tunneld cp --resume work:big.iso work:other.iso ~/Downloads",
 		Args:    arguments(2, anyNumber),

@@ -25,7 +25,7 @@ func newEdit(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "edit PROFILE",
 		Short: "Edit a profile, and check it before it counts",
-		Long: "Open a copy of a profile in $VISUAL, else $EDITOR, else vi (Windows: notepad), and put it in place when the editor ends, if it has no\n" +
+		Long: "Open a copy of a profile in $VISUAL, else $EDITOR, else vi (Windows: notepad), and put it in place when the editor ends, if it has no " +
 			"problem. Else the problems are shown and the copy can be edited again. An editor that returns at once must be told to wait: EDITOR='code --wait'.",
 		Example: "  tunneld edit work\n  EDITOR=nano tunneld edit work",
 		Args:    arguments(1, 1),

@@ -59,7 +59,7 @@ func newExec(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "exec [flags] PROFILE COMMAND... | PROFILE -- ARGV...",
 		Short: "Run a command on the live connection",
-		Long: "Run a command on the profile's server, without another login. Flags end at PROFILE. The words are joined with spaces, as ssh does, and the\n" +
+		Long: "Run a command on the profile's server, without another login. Flags end at PROFILE. The words are joined with spaces, as ssh does, and the " +
 			"server's shell reads the line; after -- each argument arrives as it is given. Standard input, output and error are binary and kept apart.\n" +
 			"SIGINT and SIGTERM are passed on; a program that does not end within 5 s, or at the second signal, is left alone.\n\n" +
 			"rsync and git take it as their remote shell, with the profile as the host: rsync -e 'tunneld exec', GIT_SSH_COMMAND='tunneld exec'.\n\n" +

@@ -7,6 +7,43 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// helpWidth is the longest line of a help text, for the smallest usual terminal.
+// Examples stay as they are typed.
+const helpWidth = 80
+
+// fitHelp breaks the lines of all help texts.
+func fitHelp(root *cobra.Command) {
+	flags := fmt.Sprintf("FlagUsagesWrapped %d |", helpWidth)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages |", flags))
+	for _, c := range append(below(root), root) {
+		lines := strings.Split(c.Long, "\n")
+		for i, line := range lines {
+			lines[i] = fit(line)
+		}
+		c.Long = strings.Join(lines, "\n")
+	}
+}
+
+// fit breaks a line between words.
+func fit(line string) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(line) {
+		switch {
+		case i == 0:
+		case column+1+len(word) > helpWidth:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}
+
 // newHelp returns help as cobra has it, but a word that is no command is wrong
 // usage.
 func newHelp() *cobra.Command {

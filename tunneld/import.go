@@ -22,8 +22,8 @@ func newImport(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import HOST... or import --putty [SESSION...]",
 		Short: "Make profiles from ssh_config or PuTTY",
-		Long: "Write a profile for each HOST, with all that ~/.ssh/config and the system's ssh_config say about it, forwards too; or for each of\n" +
-			"PuTTY's saved sessions, all of them if none is named. What a profile cannot say is listed with its line. Host keys that PuTTY\n" +
+		Long: "Write a profile for each HOST, with all that ~/.ssh/config and the system's ssh_config say about it, forwards too; or for each of " +
+			"PuTTY's saved sessions, all of them if none is named. What a profile cannot say is listed with its line. Host keys that PuTTY " +
 			"knows are not taken over.\n" +
 			"A file that exists is left alone, unless --force is given.",
 		Example: "  tunneld import work\n  tunneld import --print work\n  tunneld import --putty",

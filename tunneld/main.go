@@ -99,7 +99,7 @@ func newRoot() *cobra.Command {
 		Use:           "tunneld",
 		Short:         "Keep SSH tunnels up",
 		Long:          "tunneld keeps SSH tunnels up: it reads one TOML profile per server and keeps the forwards in it alive across reconnects.",
-		Example:       "  tunneld demo\n  tunneld check\n  tunneld run",
+		Example:       "  tunneld demo\n  tunneld init work\n  tunneld run\n  tunneld status",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          usage(isCommand),
@@ -122,6 +122,7 @@ func newRoot() *cobra.Command {
 		newService(g),
 		newDemo(), newCompletion(), newMan(), newVersion(),
 	)
+	fitHelp(root)
 	return root
 }
 

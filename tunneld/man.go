@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -65,16 +66,22 @@ func below(c *cobra.Command) (all []*cobra.Command) {
 func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
 // builtOn is the day of the commit that was built, and so the same for whoever
-// builds it.
+// builds it; else that of the program's file.
 func builtOn() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
-			if s.Key == "vcs.time" && len(s.Value) >= len("2006-01-02") {
-				return s.Value[:len("2006-01-02")]
+			if s.Key == "vcs.time" && len(s.Value) >= len(time.DateOnly) {
+				return s.Value[:len(time.DateOnly)]
 			}
 		}
 	}
-	return "1970-01-01"
+	day := time.Now()
+	if path, err := os.Executable(); err == nil {
+		if info, err := os.Stat(path); err == nil {
+			day = info.ModTime()
+		}
+	}
+	return day.UTC().Format(time.DateOnly)
 }
 
 func commandPage(c *cobra.Command) string {
@@ -133,7 +140,7 @@ func (p *manPage) flags(title string, flags *pflag.FlagSet) {
 		if f.DefValue != "" && f.DefValue != "[]" && f.DefValue != "false" && f.DefValue != "0s" {
 			use += "; default " + f.DefValue
 		}
-		p.item(head, use+".")
+		p.item(head, strings.TrimRight(use, ".")+".")
 	})
 }
 
@@ -176,4 +183,5 @@ func (p *manPage) surroundings() {
 	} {
 		p.item(fmt.Sprint(s.status), s.what)
 	}
+	p.item("other", "Of shell, exec and x11: that of the program, 128+N where signal N ended it, 255 where tunneld failed.")
 }

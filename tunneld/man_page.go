@@ -6,7 +6,7 @@ import (
 )
 
 // manWidth is the longest line of a page's source.
-const manWidth = 78
+const manWidth = 72
 
 // manPage writes a page with the macros of man(7). It has its own few lines for
 // that: pages by way of Markdown lose a pattern such as 'lab-*' to emphasis.

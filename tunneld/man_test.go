@@ -29,7 +29,7 @@ func TestManualPages(t *testing.T) {
 			return err
 		}
 		pages++
-		if said, err := exec.CommandContext(t.Context(), "mandoc", "-T", "lint", "-W", "warning", path).CombinedOutput(); err != nil || len(said) > 0 {
+		if said, err := exec.CommandContext(t.Context(), "mandoc", "-T", "lint", "-W", "style", path).CombinedOutput(); err != nil || len(said) > 0 {
 			t.Errorf("%s: %v\n%s", path, err, said)
 		}
 		return nil
@@ -103,6 +103,41 @@ func TestEveryCommandIsExplained(t *testing.T) {
 		for line := range strings.Lines(c.Example) {
 			exampleParses(t, c.CommandPath(), strings.TrimSpace(line))
 		}
+	}
+}
+
+// No line of a help text is wider than a small terminal, but for examples.
+func TestHelpFits(t *testing.T) {
+	for _, c := range allCommands(newRoot()) {
+		text := strings.Replace(c.Long+"\n"+c.UsageString(), c.Example, "", 1)
+		for line := range strings.Lines(text) {
+			if len(strings.TrimRight(line, "\n")) > helpWidth {
+				t.Errorf("%s: %q", c.CommandPath(), line)
+			}
+		}
+	}
+}
+
+// Whatever README has somebody type is there, too.
+func TestREADMEsCommands(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inBlock, checked := false, 0
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "```") {
+			inBlock = !inBlock
+		}
+		line = strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(line), "$ "), "sudo ")
+		if inBlock && strings.HasPrefix(line, "tunneld ") {
+			line, _, _ = strings.Cut(line, " #")
+			exampleParses(t, "README.md", line)
+			checked++
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d commands were found", checked)
 	}
 }
 

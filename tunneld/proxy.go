@@ -14,7 +14,7 @@ import (
 func newSSHProxy(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ssh-proxy PROFILE HOST:PORT",
-		Short: "Connect standard input and output to a target behind the server",
+		Short: "Connect input and output to a target behind the server",
 		Long: "Connect standard input and output to a target as the profile's server sees it, for ProxyCommand of ssh. unix:PATH is a socket on the server.\n" +
 			"The end of one direction leaves the other open.",
 		Example: "  tunneld ssh-proxy work db.internal:5432\n  ssh -o ProxyCommand='tunneld ssh-proxy work %h:%p' ana@build.internal",

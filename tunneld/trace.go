@@ -21,7 +21,7 @@ func newTrace(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trace PROFILE",
 		Short: "Show a fresh connection, step by step",
-		Long: "Make a fresh connection as the profile says and print every step with its time: name and addresses, versions, algorithms,\n" +
+		Long: "Make a fresh connection as the profile says and print every step with its time: name and addresses, versions, algorithms, " +
 			"the host key and the verdict, each attempt to authenticate. It stops at the step that fails, says why, and what to do.\n" +
 			"What runs is not touched. The daemon makes the connection where one answers that knows the profile, else this command does.",
 		Example: "  tunneld trace work\n  tunneld trace work --forwards\n  tunneld trace work --json",
