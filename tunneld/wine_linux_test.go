@@ -171,9 +171,6 @@ func TestWindowsPipes(t *testing.T) {
 	if e := p.coded(0, "work", fault.TargetRefused); e.Forward != "nobody" || !strings.Contains(e.Detail, "tunneld-none") {
 		t.Errorf("event %+v", e)
 	}
-	if err := p.stop(); err != nil {
-		t.Error(err)
-	}
 }
 
 // copyOnWindows copies a tree to the server and back, through the named pipe.
