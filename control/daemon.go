@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"tunneld/fault"
@@ -151,4 +152,12 @@ type Change struct {
 	Verb    string `json:"verb"` // stop_forward, stop, relink, update, start_forward, start
 	Profile string `json:"profile"`
 	Forward string `json:"forward,omitempty"`
+}
+
+// Words is the verb as people read it: "stop forward".
+func (c Change) Words() string { return strings.ReplaceAll(c.Verb, "_", " ") }
+
+// String is the change as people read it: "work/db: stop forward".
+func (c Change) String() string {
+	return strings.TrimSuffix(c.Profile+"/"+c.Forward, "/") + ": " + c.Words()
 }

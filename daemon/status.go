@@ -157,7 +157,11 @@ func wireProblems(problems []profiles.Problem) []control.Problem {
 func reloadResult(changes []profiles.Change, problems []profiles.Problem) control.ReloadResult {
 	out := control.ReloadResult{Changes: []control.Change{}, Problems: wireProblems(problems)}
 	for _, c := range changes {
-		out.Changes = append(out.Changes, control.Change{Verb: string(c.Verb), Profile: c.Profile, Forward: c.Forward})
+		out.Changes = append(out.Changes, wireChange(c))
 	}
 	return out
+}
+
+func wireChange(c profiles.Change) control.Change {
+	return control.Change{Verb: string(c.Verb), Profile: c.Profile, Forward: c.Forward}
 }

@@ -121,7 +121,7 @@ func (w *writer) finish(ctx context.Context) error {
 		return err
 	}
 	for _, c := range r.Changes {
-		fmt.Fprintf(w.out, "%s: %s\n", strings.TrimSuffix(c.Profile+"/"+c.Forward, "/"), strings.ReplaceAll(c.Verb, "_", " "))
+		fmt.Fprintln(w.out, c)
 	}
 	for _, p := range r.Problems {
 		if name := strings.TrimSuffix(filepath.Base(p.File), ".toml"); !p.Warning && slices.Contains(w.written, name) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,11 +47,7 @@ func newReload(g *globals) *cobra.Command {
 // printReload writes what a reload did; its problems are its error.
 func printReload(w io.Writer, r control.ReloadResult) error {
 	for _, c := range r.Changes {
-		name := c.Profile
-		if c.Forward != "" {
-			name += "/" + c.Forward
-		}
-		fmt.Fprintf(w, "%s: %s\n", name, strings.ReplaceAll(c.Verb, "_", " "))
+		fmt.Fprintln(w, c)
 	}
 	if len(r.Changes) == 0 {
 		fmt.Fprintln(w, "nothing changed")

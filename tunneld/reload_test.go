@@ -17,7 +17,7 @@ import (
 func (p *process) changed(mark int, profile, forward, verb string) {
 	p.t.Helper()
 	p.await(mark, verb+" "+profile+"/"+forward, func(e control.Event) bool {
-		return e.Message == "profile changed" && e.Profile == profile && e.Forward == forward && e.Detail == verb
+		return e.Message == "profile changed" && e.Profile == profile && e.Forward == forward && e.Detail == control.Change{Verb: verb}.Words()
 	})
 }
 
