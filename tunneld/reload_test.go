@@ -106,7 +106,7 @@ func TestPromiseLastGoodVersionStays(t *testing.T) {
 	mark := p.mark()
 	p.reload("work", text+"tagret = 1\n")
 	e := p.coded(mark, "work", fault.BadProfile)
-	if !strings.Contains(e.Detail, "profiles/work.toml:") || !strings.Contains(e.Detail, "did you mean") {
+	if !strings.Contains(e.Detail, "profiles/work.toml:") || !strings.HasPrefix(e.Hint, "did you mean") || strings.Contains(e.Detail, e.Hint) {
 		t.Errorf("event %+v", e)
 	}
 	p.await(mark, "the last good version", func(e control.Event) bool { return e.Message == "the last good version stays in force" })
