@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -237,7 +238,11 @@ func (t *tunnel) relink(p profiles.Profile) {
 
 // update takes a new version of the profile that touches nothing that runs.
 func (t *tunnel) update(p profiles.Profile) {
+	retimed := !reflect.DeepEqual(t.current().Link, p.Link)
 	t.take(p)
+	if retimed {
+		t.link.Retime(t.linkTarget(p))
+	}
 	t.windows.setRemote(p)
 }
 

@@ -25,7 +25,8 @@ type conn struct {
 	channels <-chan ssh.NewChannel
 	incoming <-chan *ssh.Request
 	outgoing chan globalRequest
-	rotated  chan []byte // payloads of hostkeys-00@openssh.com; holds one
+	rotated  chan []byte   // payloads of hostkeys-00@openssh.com; holds one
+	retimed  chan struct{} // the link's times changed; holds one
 
 	rtt     atomic.Int64 // of the last keepalive, in nanoseconds
 	probing atomic.Bool  // a probe is under way
@@ -45,6 +46,7 @@ func newConn(h *hop, sc ssh.Conn, channels <-chan ssh.NewChannel, requests <-cha
 		channels: channels, incoming: requests,
 		outgoing: make(chan globalRequest, 1024),
 		rotated:  make(chan []byte, 1),
+		retimed:  make(chan struct{}, 1),
 		dead:     make(chan struct{}),
 	}
 }
@@ -256,30 +258,32 @@ func (c *conn) post(name string, payload []byte) {
 const keepaliveRequest = "keepalive@openssh.com"
 
 // keepalive asks the server for a sign of life at every interval, and ends the
-// connection when nothing at all was received for Keepalive × (Misses + 1).
-// Any byte counts: an answer may queue behind a bulk transfer.
+// connection when nothing at all was received for Keepalive × (Misses + 1), as
+// the link has them now. Any byte counts: an answer may queue behind a bulk
+// transfer.
 func (c *conn) keepalive() {
-	interval, limit := c.target.keepalive(), c.target.silenceLimit()
 	var answer chan globalReply // of the keepalive that is under way
-	next := c.link.now().Add(interval)
+	began := c.link.now()       // to count the silence
+	asked := began
 	for {
-		now, silent := c.link.now(), c.wire.silent()
+		t, now := c.link.Target(), c.link.now()
+		silent, limit := min(c.wire.silent(), now.Sub(began)), t.silenceLimit()
 		if silent >= limit {
 			c.fail(fault.New(fault.KeepaliveLost, "", "nothing received for %s", limit))
 			return
 		}
-		if answer == nil && !now.Before(next) {
+		if answer == nil && now.Sub(asked) >= t.keepalive() {
 			answer = make(chan globalReply, 1)
 			select {
 			case c.outgoing <- globalRequest{name: keepaliveRequest, wantReply: true, done: answer}:
 			default: // requests queue: their answers are signs of life too
 				answer = nil
 			}
-			next = now.Add(interval)
+			asked = now
 		}
 		wait := limit - silent
 		if answer == nil {
-			wait = min(wait, max(next.Sub(now), time.Millisecond))
+			wait = min(wait, max(t.keepalive()-now.Sub(asked), time.Millisecond))
 		}
 		select {
 		case <-c.dead:
@@ -289,6 +293,9 @@ func (c *conn) keepalive() {
 			if r.err == nil {
 				c.rtt.Store(int64(r.took))
 			}
+		case <-c.retimed: // a silence that was long enough for other times is none for these
+			began = c.link.now()
+			asked = began
 		case <-c.link.after(wait):
 		}
 	}

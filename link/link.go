@@ -302,6 +302,23 @@ func (l *Link) Retarget(t Target) {
 	l.breakOff(errRetargeted)
 }
 
+// Retime is Retarget to a t that differs in nothing but its times: a live
+// connection stays, and is kept alive as t says.
+func (l *Link) Retime(t Target) {
+	l.mu.Lock()
+	l.target = t
+	live := l.live
+	l.mu.Unlock()
+	if live == nil {
+		l.breakOff(errRetargeted)
+		return
+	}
+	select {
+	case live.retimed <- struct{}{}:
+	default:
+	}
+}
+
 // Restart closes the connection, if there is one, and begins the next at once.
 func (l *Link) Restart() {
 	l.want()

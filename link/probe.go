@@ -21,7 +21,7 @@ var errStale = errors.New("the network changed")
 // reached anybody yet begins anew. Any other link is left alone.
 func (l *Link) Probe(within time.Duration) {
 	l.mu.Lock()
-	live := l.live
+	live, limit := l.live, l.target.silenceLimit()
 	switch l.status.State {
 	case Waiting:
 		l.Wake()
@@ -32,7 +32,7 @@ func (l *Link) Probe(within time.Duration) {
 	}
 	l.mu.Unlock()
 	if live != nil {
-		within = min(within, live.target.silenceLimit())
+		within = min(within, limit)
 		live.spawn(func() { live.probe(within) })
 	}
 }

@@ -66,8 +66,9 @@ func Diff(before, after Set) []Change {
 // diffProfile compares two versions of a profile that runs in both.
 func diffProfile(p, q Profile) []Change {
 	var changes []Change
-	if !sameLink(p, q) {
+	if !sameConnection(p, q) {
 		changes = append(changes, Change{Verb: Relink, Profile: q.Name})
+		p.Link = q.Link // with the times
 	}
 	if !sameRest(p, q) {
 		changes = append(changes, Change{Verb: Update, Profile: q.Name})
@@ -86,19 +87,27 @@ func diffProfile(p, q Profile) []Change {
 	return changes
 }
 
-// sameLink reports whether the connection can stay.
-func sameLink(p, q Profile) bool {
-	return reflect.DeepEqual(p.Server, q.Server) && reflect.DeepEqual(p.Link, q.Link) &&
+// sameConnection reports whether the connection can stay.
+func sameConnection(p, q Profile) bool {
+	return reflect.DeepEqual(p.Server, q.Server) && reflect.DeepEqual(timeless(p.Link), timeless(q.Link)) &&
 		reflect.DeepEqual(p.Auth, q.Auth) && reflect.DeepEqual(p.HostKey, q.HostKey)
 }
 
-// sameRest compares what neither the connection nor a forward is made of.
+// timeless is l without its times, which hold for a live connection too.
+func timeless(l Link) Link {
+	l.ConnectTimeout, l.Keepalive, l.KeepaliveMisses = 0, 0, 0
+	l.ReconnectMin, l.ReconnectMax, l.RefusedRetry = 0, 0, 0
+	return l
+}
+
+// sameRest compares what neither the connection nor a forward is made of, with
+// the times of a link whose connection stays.
 func sameRest(p, q Profile) bool {
 	return rest(p).Equal(rest(q))
 }
 
 func rest(p Profile) Profile {
-	p.Server, p.Link, p.Auth, p.HostKey, p.Forwards = Server{}, Link{}, Auth{}, HostKey{}, nil
+	p.Server, p.Auth, p.HostKey, p.Forwards = Server{}, Auth{}, HostKey{}, nil
 	return p
 }
 

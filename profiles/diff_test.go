@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,7 +44,9 @@ func TestDiff(t *testing.T) {
 		{"appears disabled", profiles.Set{}, parse("enabled = false\n" + base), ""},
 		{"description", parse(base), edit("'a'", "'b'"), "update lab"},
 		{"server", parse(base), edit("'h'", "'i'"), "relink lab"},
-		{"keepalive", parse(base), parse("link.keepalive = '1s'\n" + base), "relink lab"},
+		{"keepalive", parse(base), parse("link.keepalive = '1s'\n" + base), "update lab"},
+		{"waits", parse(base), parse("link = { reconnect_min = '1s', reconnect_max = '2s', refused_retry = '1m', connect_timeout = '9s', keepalive_misses = 1 }\n" + base), "update lab"},
+		{"ciphers", parse(base), parse("link = { keepalive = '1s', ciphers = ['aes128-ctr'] }\n" + base), "relink lab"},
 		{"one forward", parse(base), edit("target = 1", "target = 3"), "stop_forward lab/db, start_forward lab/db"},
 		{"renamed forward", parse(base), edit("'db'", "'sql'"), "stop_forward lab/db, start_forward lab/sql"},
 		{"disabled forward", parse(base), edit("'db'", "'db'\nenabled = false"), "stop_forward lab/db"},
@@ -131,9 +134,9 @@ func (r running) apply(t *testing.T, c profiles.Change, after profiles.Set) {
 		p.Server, p.Link, p.Auth, p.HostKey = q.Server, q.Link, q.Auth, q.HostKey
 	case profiles.Update:
 		forwards := p.Forwards
-		server, link, auth, key := p.Server, p.Link, p.Auth, p.HostKey
+		server, auth, key, ciphers := p.Server, p.Auth, p.HostKey, p.Link.Ciphers
 		p = q
-		p.Forwards, p.Server, p.Link, p.Auth, p.HostKey = forwards, server, link, auth, key
+		p.Forwards, p.Server, p.Auth, p.HostKey, p.Link.Ciphers = forwards, server, auth, key, ciphers
 	case profiles.StopForward:
 		p = withoutForward(p, c.Forward)
 	case profiles.StartForward:
@@ -155,6 +158,7 @@ func randomSet(rng *rand.Rand) profiles.Set {
 		}
 		p := profiles.Profile{Name: fmt.Sprintf("p%d", i), Enabled: rng.IntN(4) > 0, Description: fmt.Sprint(rng.IntN(2))}
 		p.Server.Port = rng.IntN(2)
+		p.Link.Keepalive, p.Link.Ciphers = time.Duration(rng.IntN(2)), []string{fmt.Sprint(rng.IntN(2))}
 		p.Auth.IdentityFiles = []string{fmt.Sprint(rng.IntN(2))}
 		for _, j := range rng.Perm(3)[:rng.IntN(4)] {
 			p.Forwards = append(p.Forwards, profiles.Forward{Name: fmt.Sprintf("f%d", j), Enabled: rng.IntN(4) > 0, MaxConnections: rng.IntN(2)})

@@ -60,8 +60,8 @@ func TestPromiseEditCutsNothingElse(t *testing.T) {
 	}
 }
 
-// A change of the description touches nothing; one of the server's settings
-// reconnects that profile alone, and its local port stays bound.
+// A change of the description or of the link's times touches nothing; one of the
+// server's settings reconnects that profile alone, and its local port stays bound.
 func TestEditReachesOnlyWhatItNames(t *testing.T) {
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	local, other := freeAddr(t), freeAddr(t)
@@ -78,6 +78,10 @@ func TestEditReachesOnlyWhatItNames(t *testing.T) {
 	ping(t, open, "two")
 	mark = p.mark()
 	p.reload("work", strings.Replace(text, `keepalive = "500ms"`, `keepalive = "700ms"`, 1))
+	p.changed(mark, "work", "", "update")
+	ping(t, open, "two and a half")
+	mark = p.mark()
+	p.reload("work", strings.Replace(text, `link = {`, `link = { ciphers = ["aes128-ctr"],`, 1))
 	p.link(mark, "work", "up")
 	if err := tryPing(open, "three"); err == nil {
 		t.Error("the old connection lives")

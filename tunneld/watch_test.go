@@ -126,11 +126,11 @@ func TestWatchIsTurnedOnAndOff(t *testing.T) {
 	p.forward(mark, "work", "db", "listening")
 	p.write("daemon.toml", strings.Replace(daemonTOML, "json", "text", 1)+"[defaults.link]\nrefused_retry = '1h'\n")
 	sshtest.Eventually(t, patience, "a line of text", func() bool {
-		return strings.Contains(p.log(), `level=INFO message="profile changed" kind=profile profile=work detail=relink`)
+		return strings.Contains(p.log(), `level=INFO message="profile changed" kind=profile profile=work detail=update`)
 	})
 	mark = p.mark()
 	p.write("daemon.toml", daemonTOML+"watch = false\n")
-	p.changed(mark, "work", "", "relink")
+	p.changed(mark, "work", "", "update")
 	p.profile("work", with(two))
 	time.Sleep(time.Second)
 	if ping(t, dialTCP(t, one), "as before"); !isDeaf(two) {

@@ -158,7 +158,7 @@ func TestRemoteDisplayIsTakenBack(t *testing.T) {
 	sshtest.Eventually(t, patience, "no entry after the key is gone", func() bool { return k.entries() == "" })
 	k.reload("work", k.text(""))
 	k.ready()
-	k.reload("work", strings.Replace(k.text(""), `keepalive = "500ms"`, `keepalive = "600ms"`, 1)) // a relink
+	k.reload("work", strings.Replace(k.text(""), `link = {`, `link = { ciphers = ["aes128-ctr"],`, 1)) // a relink
 	k.ready()
 	k.reload("work", "")
 	sshtest.Eventually(t, patience, "no entry after the profile is gone", func() bool { return k.entries() == "" })
