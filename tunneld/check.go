@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -97,7 +98,8 @@ type checkedProfile struct {
 	Trials   []control.Trial    `json:"trials,omitempty"` // of --connect
 	Settings []profiles.Setting `json:"-"`
 	enabled  bool
-	file     string // the path, where the profile was named by that
+	file     string   // the path, where the profile was named by that
+	keys     []string // paths
 }
 
 // checkAll checks what args name: everything, profiles by name, single files.
@@ -131,6 +133,7 @@ func checkAll(f folders, args []string) (checked, error) {
 		}
 		r.add(set, problems, names, "")
 	}
+	r.problems = append(r.problems, unreadable(f, loader, r.good)...)
 	return r, nil
 }
 
@@ -153,17 +156,10 @@ func profileFile(name string) string { return "profiles/" + name + ".toml" }
 // add takes over what is good and bad, of the profiles named; none means all.
 // A set of one file has its path.
 func (r *checked) add(set profiles.Set, problems []profiles.Problem, names []string, path string) {
-	wanted := func(name string) bool {
-		for _, n := range names {
-			if n == name {
-				return true
-			}
-		}
-		return len(names) == 0
-	}
+	wanted := func(name string) bool { return len(names) == 0 || slices.Contains(names, name) }
 	for p := range set.All() {
 		if wanted(p.Name) {
-			r.good = append(r.good, checkedProfile{Name: p.Name, Settings: set.Show(p.Name), enabled: p.Enabled, file: path})
+			r.good = append(r.good, checkedProfile{Name: p.Name, Settings: set.Show(p.Name), enabled: p.Enabled, file: path, keys: p.Auth.IdentityFiles})
 		}
 	}
 	for _, p := range problems {
@@ -194,7 +190,7 @@ func (r checked) printJSON(w io.Writer) error {
 		Problems []control.Problem `json:"problems"`
 	}{append([]checkedProfile{}, r.good...), []control.Problem{}}
 	for _, p := range r.problems {
-		doc.Problems = append(doc.Problems, control.Problem{File: p.File, Line: p.Line, Column: p.Column, Key: p.Key, Message: p.Message, Hint: p.Hint})
+		doc.Problems = append(doc.Problems, control.Problem{File: p.File, Line: p.Line, Column: p.Column, Key: p.Key, Message: p.Message, Hint: p.Hint, Warning: p.Warning})
 	}
 	return writeJSON(w, doc)
 }
