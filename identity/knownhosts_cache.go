@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"tunneld/internal/wholefile"
 )
 
 const (
@@ -114,7 +116,7 @@ func readRegular(file string, info fs.FileInfo) ([]byte, error) {
 	if err := checkReadable(file, info); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(file)
+	return wholefile.Read(file)
 }
 
 // checkReadable says why a file is not to be read as a whole.

@@ -243,6 +243,22 @@ func TestLearnHelper(t *testing.T) {
 	}
 }
 
+// startLearnHelper begins TestLearnHelper in another process. Wine now and then
+// fails to start one.
+func startLearnHelper(t *testing.T, what string) *exec.Cmd {
+	t.Helper()
+	var err error
+	for range 3 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestLearnHelper$")
+		cmd.Env = append(os.Environ(), learnEnv+"="+what)
+		if err = cmd.Start(); err == nil {
+			return cmd
+		}
+	}
+	t.Fatal(err)
+	return nil
+}
+
 // Goroutines and processes that learn at once lose nothing and repeat nothing.
 func TestLearnAtOnce(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
@@ -250,11 +266,7 @@ func TestLearnAtOnce(t *testing.T) {
 	file := knownFile(t, "# first\n")
 	var helpers []*exec.Cmd
 	for range 3 {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestLearnHelper$")
-		cmd.Env = append(os.Environ(), learnEnv+"="+file+" h "+base64.StdEncoding.EncodeToString(key.Marshal()))
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cmd := startLearnHelper(t, file+" h "+base64.StdEncoding.EncodeToString(key.Marshal()))
 		helpers = append(helpers, cmd)
 	}
 	var wg sync.WaitGroup

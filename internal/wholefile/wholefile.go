@@ -57,14 +57,28 @@ func fill(f *os.File, data []byte, prepare func(f *os.File) error) error {
 	return err
 }
 
-// On Windows a reader keeps a file in its place.
-const readerWait, readerPoll = 10 * time.Second, 10 * time.Millisecond
+// Read is [os.ReadFile] of a file that another may be putting in place.
+func Read(path string) (data []byte, err error) {
+	err = await(heldAlone, func() error {
+		data, err = os.ReadFile(path)
+		return err
+	})
+	return data, err
+}
 
 // rename waits for those who read what is replaced.
 func rename(folder *os.Root, from, to string) error {
-	for end := time.Now().Add(readerWait); ; time.Sleep(readerPoll) {
-		err := folder.Rename(from, to)
-		if !inUse(err) || time.Now().After(end) {
+	return await(inUse, func() error { return folder.Rename(from, to) })
+}
+
+// On Windows a reader keeps a file in its place, and a rename keeps readers out.
+const othersWait, othersPoll = 10 * time.Second, 10 * time.Millisecond
+
+// await tries until the error is no longer that others are at the file.
+func await(others func(error) bool, try func() error) error {
+	for end := time.Now().Add(othersWait); ; time.Sleep(othersPoll) {
+		err := try()
+		if !others(err) || time.Now().After(end) {
 			return err
 		}
 	}

@@ -11,3 +11,6 @@ import (
 func inUse(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }
+
+// heldAlone reports whether an open met a file that another has for itself.
+func heldAlone(err error) bool { return errors.Is(err, windows.ERROR_SHARING_VIOLATION) }
