@@ -201,6 +201,7 @@ func (s *Supervisor) load(ctx context.Context) control.ReloadResult {
 	changes := profiles.Diff(before, set)
 	s.set, s.problems = set, problems
 	s.mu.Unlock()
+	s.saveTrial()
 	s.ledger.keep(set)
 	s.ledger.loaded(!hasFault(problems))
 	s.tellMended(before, set)

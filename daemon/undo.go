@@ -76,14 +76,17 @@ func (s *Supervisor) try(before profiles.Set, after time.Duration) {
 		s.trial.timer.Stop()
 	}
 	s.trial = &trial{before: before, after: after, at: time.Now().Add(after), timer: time.NewTimer(after)}
+	s.saveTrial()
 	s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "on trial", Detail: fmt.Sprintf("undone in %v", after), Hint: "tunneld reload --keep lets the changes stay"})
 }
 
 // keep ends a trial with what it brought, and takes what was undone before.
 func (s *Supervisor) keep() {
-	if undone := s.Loader.Keep(); undone || s.trial != nil {
+	undone, err := s.Loader.Keep()
+	if undone || s.trial != nil {
 		s.journal.note(control.Event{Kind: "daemon", Level: control.Info, Message: "kept"})
 	}
+	s.tellForgetful(err)
 	s.endTrial()
 }
 
@@ -100,8 +103,19 @@ func (s *Supervisor) undo(ctx context.Context) {
 	t := s.trial
 	s.endTrial()
 	s.journal.note(control.Event{Kind: "daemon", Level: control.Warn, Message: "undone", Detail: fmt.Sprintf("nobody kept the changes within %v", t.after), Hint: "the files are as they were saved: change them, or tunneld reload --keep takes them"})
-	if err := s.Loader.Undo(t.before, s.set); err != nil {
-		s.journal.note(control.Event{Kind: "daemon", Level: control.Warn, Message: "a restart does not know what was undone", Detail: err.Error()})
-	}
+	s.tellForgetful(s.Loader.Undo(t.before, s.set))
 	s.load(ctx)
+}
+
+// saveTrial makes sure that a restart undoes, too, what nobody has kept.
+func (s *Supervisor) saveTrial() {
+	if s.trial != nil {
+		s.tellForgetful(s.Loader.Try(s.trial.before, s.set))
+	}
+}
+
+func (s *Supervisor) tellForgetful(err error) {
+	if err != nil {
+		s.journal.note(control.Event{Kind: "daemon", Level: control.Warn, Message: "a restart does not know what is undone", Detail: err.Error()})
+	}
 }

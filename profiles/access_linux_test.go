@@ -143,11 +143,6 @@ func copyOf(l *profiles.Loader, name string) string {
 	return filepath.Join(l.State, "last-good", name+".toml")
 }
 
-// restarted is l in a new process.
-func restarted(l *profiles.Loader) *profiles.Loader {
-	return &profiles.Loader{Dir: l.Dir, State: l.State, Env: l.Env}
-}
-
 // A system set of good files has no problem.
 func TestSystemFiles(t *testing.T) {
 	l := folder(t, map[string]string{"profiles/work.toml": systemProfile})

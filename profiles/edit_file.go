@@ -114,7 +114,7 @@ func (l *Loader) ReadProfile(name string) ([]byte, error) {
 // is empty when it is bad in itself.
 func (l *Loader) Judge(name string, text []byte) (Profile, []Problem) {
 	others := *l
-	others.ReadOnly, others.memory = true, nil
+	others.ReadOnly, others.memory, others.undone = true, nil, nil
 	others.Running = func(other string) bool { return other != name }
 	all, _ := others.Load()
 	entries := slices.DeleteFunc(all.entries, func(e entry) bool { return e.profile.Name == name })

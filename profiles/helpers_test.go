@@ -94,3 +94,8 @@ func names(s profiles.Set) string {
 	}
 	return strings.Join(all, " ")
 }
+
+// restarted is l in a new process.
+func restarted(l *profiles.Loader) *profiles.Loader {
+	return &profiles.Loader{Dir: l.Dir, State: l.State, Env: l.Env}
+}

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"bytes"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -30,17 +31,17 @@ func (run *reading) lastText(name string) ([]byte, bool) {
 	if c, ok := run.memory[name]; ok {
 		return c.text, true
 	}
-	if run.State == "" {
-		return nil, false
-	}
-	text, err := run.readCopy(name)
+	text, err := run.readState(name + extension)
 	return text, err == nil
 }
 
-// readCopy reads the copy of a file in the state folder, in a system set only
-// one that nobody else can change, or could have put there.
-func (l *Loader) readCopy(name string) ([]byte, error) {
-	path := filepath.Join(l.folder(), name+extension)
+// readState reads a file of the folder, in a system set only one that nobody
+// else can change, or could have put there.
+func (l *Loader) readState(file string) ([]byte, error) {
+	if l.State == "" {
+		return nil, fs.ErrNotExist
+	}
+	path := filepath.Join(l.folder(), file)
 	for _, p := range []string{l.folder(), path} {
 		if err := l.CheckAccess(p); err != nil {
 			return nil, err
@@ -125,6 +126,10 @@ func (run *reading) keep(complete bool) {
 			failed = err
 		}
 	}
+	run.warnOfState(failed)
+}
+
+func (run *reading) warnOfState(failed error) {
 	if failed != nil {
 		run.report(Problem{File: filepath.ToSlash(run.folder()), Warning: true,
 			Message: "last good copies cannot be kept: " + reason(failed), Hint: "until then a restart forgets them"})
@@ -138,7 +143,7 @@ func (l *Loader) remember(name string, e entry) error {
 	c.stored = ok && last.stored && bytes.Equal(last.text, e.text)
 	var err error
 	if !c.stored && l.State != "" {
-		err = l.writeCopy(name, e.text)
+		err = l.writeState(name+extension, e.text)
 		c.stored = err == nil
 	}
 	if l.memory == nil {
@@ -169,20 +174,24 @@ func (run *reading) forgetMissing() error {
 // forget drops the copy of a file.
 func (l *Loader) forget(name string) error {
 	delete(l.memory, name)
+	return l.removeState(name + extension)
+}
+
+func (l *Loader) removeState(file string) error {
 	if l.State == "" {
 		return nil
 	}
-	err := os.Remove(filepath.Join(l.folder(), name+extension))
+	err := os.Remove(filepath.Join(l.folder(), file))
 	if isMissing(err) {
 		return nil
 	}
 	return err
 }
 
-// writeCopy puts a copy in place, in a system set only in a folder that nobody
-// else can change. It leaves one that is right already as it is.
-func (l *Loader) writeCopy(name string, text []byte) error {
-	if old, err := l.readCopy(name); err == nil && bytes.Equal(old, text) {
+// writeState puts a file into the folder, in a system set only where nobody else
+// can change it. It leaves one that is right already as it is.
+func (l *Loader) writeState(file string, text []byte) error {
+	if old, err := l.readState(file); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
 	if err := os.MkdirAll(l.folder(), 0o700); err != nil {
@@ -191,5 +200,5 @@ func (l *Loader) writeCopy(name string, text []byte) error {
 	if err := l.CheckAccess(l.folder()); err != nil {
 		return err
 	}
-	return wholefile.Write(filepath.Join(l.folder(), name+extension), text, nil)
+	return wholefile.Write(filepath.Join(l.folder(), file), text, nil)
 }

@@ -38,7 +38,7 @@ type Loader struct {
 	ReadOnly bool
 
 	memory map[string]copied // by the name of the copy
-	undone map[string][]byte // the same: the text of a file that is not to be taken; nil is no file
+	undone map[string]edit   // the same: what is not to be taken; nil before the first Load
 }
 
 // reading is one run through the folder.
@@ -63,6 +63,7 @@ func (l *Loader) begin() *reading {
 // good versions a folder that is not there is an empty set.
 func (l *Loader) Load() (Set, []Problem) {
 	run := l.begin()
+	run.recallTrial()
 	run.lost = run.isLost()
 	run.misnamed()
 	run.readDaemon()

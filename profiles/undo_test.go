@@ -64,10 +64,9 @@ func TestUndo(t *testing.T) {
 	if set, _ := l.Load(); names(set) != "aa (last_good) gone (last_good) same" {
 		t.Error(names(set))
 	}
-	restarted := &profiles.Loader{Dir: l.Dir, State: l.State, Env: l.Env}
-	set, _ := restarted.Load()
-	if p, _ := set.Profile("aa"); p.Description != "1" {
-		t.Errorf("a restart finds the version %q", p.Description)
+	set, _ := restarted(l).Load()
+	if p, _ := set.Profile("aa"); names(set) != "aa (last_good) gone (last_good) same" || p.Description != "1" {
+		t.Errorf("a restart finds %s, %q", names(set), p.Description)
 	}
 	write(t, l, "profiles/aa.toml", described("3"))
 	write(t, l, "profiles/new.toml", described("3"))
@@ -81,15 +80,63 @@ func TestUndo(t *testing.T) {
 func TestKeepAfterUndo(t *testing.T) {
 	l := folder(t, map[string]string{"profiles/aa.toml": described("1")})
 	before := load(t, l)
-	if l.Keep() {
-		t.Error("nothing was undone")
+	if undone, err := l.Keep(); undone || err != nil {
+		t.Errorf("nothing was undone, but %v, %v", undone, err)
 	}
 	write(t, l, "profiles/aa.toml", described("2"))
 	must(t, l.Undo(before, load(t, l)))
-	if set, _ := l.Load(); names(set) != "aa (last_good)" || !l.Keep() {
-		t.Error(names(set))
+	set, _ := l.Load()
+	if undone, err := l.Keep(); names(set) != "aa (last_good)" || !undone || err != nil {
+		t.Error(names(set), undone, err)
 	}
 	if p, _ := load(t, l).Profile("aa"); p.Description != "2" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// A process that ends while changes are on trial, however that happens, leaves
+// them to the next to be undone, edits of that time too. What was kept stays.
+func TestTrialOutlivesTheProcess(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/aa.toml": described("1"), "profiles/bb.toml": described("1"), "profiles/gone.toml": smallest})
+	before := load(t, l)
+	try := func() {
+		t.Helper()
+		must(t, l.Try(before, load(t, l)))
+	}
+	write(t, l, "profiles/aa.toml", described("2"))
+	try()
+	write(t, l, "profiles/aa.toml", described("3"))
+	write(t, l, "profiles/new.toml", smallest)
+	write(t, l, "daemon.toml", "log_level = 'debug'\n")
+	remove(t, l, "profiles/gone.toml")
+	try()
+	if after := load(t, l); names(after) != "aa bb new" {
+		t.Errorf("the trial itself is of %s", names(after))
+	}
+	for range 2 {
+		next := restarted(l)
+		for range 2 {
+			set, problems := next.Load()
+			p, _ := set.Profile("aa")
+			d, _ := set.Daemon()
+			if names(set) != "aa (last_good) bb gone (last_good)" || p.Description != "1" || d.LogLevel != "info" || len(problems) != 4 {
+				t.Errorf("a restart finds %s, %q, %+v\n%s", names(set), p.Description, d, lines(problems))
+			}
+		}
+	}
+	write(t, l, "profiles/aa.toml", described("4"))
+	next := restarted(l)
+	for range 2 { // the second does not know of what was undone of aa
+		if set, _ := next.Load(); names(set) != "aa bb gone (last_good)" {
+			t.Error(names(set))
+		}
+		write(t, l, "profiles/aa.toml", described("3"))
+		next = restarted(l)
+	}
+	if _, err := next.Keep(); err != nil {
+		t.Error(err)
+	}
+	if set := load(t, restarted(l)); names(set) != "aa bb new" {
+		t.Error(names(set))
 	}
 }

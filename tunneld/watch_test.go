@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,6 +193,46 @@ func TestUndoAfter(t *testing.T) {
 			ping(t, dialTCP(t, one), "kept")
 		})
 	}
+}
+
+// A daemon that dies or restarts before the changes are kept goes back, too, and
+// stays there; what is kept then, stays.
+func TestUndoOfDaemonThatEnds(t *testing.T) {
+	t.Parallel()
+	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
+	one, two := freeAddr(t), freeAddr(t)
+	with := func(addr string) string { return server(d) + localForward("db", addr, echo.Addr) }
+	p := startDaemon(t, map[string]string{"work": with(one)})
+	p.forward(0, "work", "db", "listening")
+	reload := func(args ...string) {
+		t.Helper()
+		if stdout, stderr, status := command(t, append([]string{"reload", "--config", p.dir}, args...)...); status != 0 {
+			t.Errorf("reload %v: status %d\n%s%s", args, status, stdout, stderr)
+		}
+	}
+	p.replace("work", with(two))
+	reload("--undo-after", "1h")
+	ping(t, dialTCP(t, two), "on trial")
+	for _, signal := range []os.Signal{os.Kill, syscall.SIGTERM} {
+		if err := p.cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		<-p.exited
+		p.events = nil
+		p.start()
+		p.observe("work", "back", func(q control.Profile) bool { return q.RunningVersion == "last_good" && isServing(q) })
+		if ping(t, dialTCP(t, one), "as before"); !isDeaf(two) {
+			t.Error("what nobody kept runs")
+		}
+	}
+	reload("--keep")
+	p.observe("work", "the file", func(q control.Profile) bool { return q.RunningVersion == "current" && isServing(q) })
+	if err := p.stop(); err != nil {
+		t.Error(err)
+	}
+	p.start()
+	p.observe("work", "the file", func(q control.Profile) bool { return q.RunningVersion == "current" && isServing(q) })
+	ping(t, dialTCP(t, two), "kept")
 }
 
 // A folder that is gone stops nothing, and says so; what comes back is taken.
