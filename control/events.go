@@ -57,12 +57,14 @@ func eventOptions(r *http.Request) (o EventOptions, err error) {
 	if err != nil {
 		return o, &refusal{http.StatusBadRequest, "the query cannot be read"}
 	}
-	for name := range q {
-		switch name {
-		case "since":
-			o.Since, err = ParseSince(q.Get(name), time.Now())
-		case "follow":
-			if o.Follow, err = strconv.ParseBool(q.Get(name)); err != nil {
+	for name, values := range q {
+		switch {
+		case len(values) > 1:
+			err = errors.New("the query: want each key once")
+		case name == "since":
+			o.Since, err = ParseSince(values[0], time.Now())
+		case name == "follow":
+			if o.Follow, err = strconv.ParseBool(values[0]); err != nil {
 				err = errors.New("follow: want 1 or 0")
 			}
 		default:
@@ -79,9 +81,6 @@ func eventOptions(r *http.Request) (o EventOptions, err error) {
 // line has its own, and stays until the daemon stops.
 func (s *server) events(w *response, r *http.Request) error {
 	opts, err := eventOptions(r)
-	if err == nil {
-		err = decode(r, &struct{}{}) // only after the body net/http notices a client that leaves
-	}
 	if err != nil {
 		return err
 	}

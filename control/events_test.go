@@ -71,6 +71,7 @@ func TestEventsQuery(t *testing.T) {
 		"?since=2026-11-22T10:00:00Z": "200 application/jsonl", "?since=12h": "200 application/jsonl", "?follow=0": "200 application/jsonl",
 		"?since=yesterday": "400 application/problem+json", "?since=-1h": "400 application/problem+json", "?since=2026-11-22": "400 application/problem+json",
 		"?follow=maybe": "400 application/problem+json", "?folow=1": "400 application/problem+json", "?since=%zz": "400 application/problem+json",
+		"?since=1h&since=2h": "400 application/problem+json", "?follow": "400 application/problem+json",
 	} {
 		if got, body := curl(t, s, "http://tunneld/v1/events"+query); got != status {
 			t.Errorf("%s: %s\n%s", query, got, body)

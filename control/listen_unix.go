@@ -25,9 +25,10 @@ const maxSocketPath = 103
 // socket is a listener that holds its lock.
 type socket struct {
 	net.Listener
-	path string
-	lock *lock
-	once sync.Once
+	path   string
+	shared bool // with a group
+	lock   *lock
+	once   sync.Once
 }
 
 func listen(path string, o ListenOptions) (net.Listener, error) {
@@ -45,13 +46,19 @@ func listen(path string, o ListenOptions) (net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
-	return &socket{Listener: l, path: path, lock: lock}, nil
+	return &socket{Listener: l, path: path, shared: o.Group != "", lock: lock}, nil
 }
 
 // Close removes the socket, then lets the next daemon in.
 func (s *socket) Close() (err error) {
 	s.once.Do(func() { err = errors.Join(s.Listener.Close(), s.lock.release()) })
 	return err
+}
+
+// admits reports whether p may ask. The modes of the socket and its folder say so
+// already; this holds where somebody has loosened them.
+func (s *socket) admits(p Peer) bool {
+	return s.shared || p.User == "0" || p.User == strconv.Itoa(os.Geteuid())
 }
 
 // prepareFolder makes the folder, or checks that only its owner, who is root or

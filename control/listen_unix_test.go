@@ -225,6 +225,27 @@ func TestOtherAccounts(t *testing.T) {
 	}
 }
 
+// Another account is refused by who it is, where somebody has let it in.
+func TestStrangers(t *testing.T) {
+	needRoot(t)
+	s := serve(t, &fake{})
+	for dir := filepath.Dir(s.path); dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	if err := os.Chmod(s.path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("curl", "-sS", "--unix-socket", s.path, "-X", "POST", "http://tunneld/v1/reload")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), `"code":"permission_denied"`) {
+		t.Errorf("%v: %s", err, out)
+	}
+	if a := s.access(t, 0); a.Status != 403 || a.Peer.User != "65534" {
+		t.Errorf("access %+v", a)
+	}
+}
+
 // A client says nothing to a daemon of another account.
 func TestClientChecksWhoServes(t *testing.T) {
 	needRoot(t)

@@ -21,8 +21,16 @@ func PeerOf(ctx context.Context) (p Peer, ok bool) {
 	return p, ok
 }
 
-// withPeer keeps who is at the other end of c. Whether they may ask was decided
-// by the socket's mode or the pipe's access list.
+// admitsOf returns who may ask of those whom the socket's mode or the pipe's access
+// list let in: all, unless the listener says otherwise.
+func admitsOf(l net.Listener) func(Peer) bool {
+	if strict, ok := l.(interface{ admits(Peer) bool }); ok {
+		return strict.admits
+	}
+	return func(Peer) bool { return true }
+}
+
+// withPeer keeps who is at the other end of c.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	p, err := peerOf(c)
 	if err != nil {

@@ -25,6 +25,9 @@ type refusal struct {
 	message string
 }
 
+// ErrStopping is the answer of a daemon that is stopping.
+var ErrStopping error = &refusal{http.StatusServiceUnavailable, "the daemon is stopping"}
+
 func (r *refusal) Error() string { return r.message }
 
 // problemOf returns err as a document, and its HTTP status.
@@ -44,7 +47,7 @@ func problemOf(err error) (int, problem) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, problem{Message: "it took too long"}
 	case errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable, problem{Message: "the daemon is stopping"}
+		return problemOf(ErrStopping)
 	default:
 		return http.StatusInternalServerError, problem{Message: err.Error()}
 	}

@@ -2,9 +2,7 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -65,7 +63,10 @@ func (s *server) newMux() *http.ServeMux {
 // or the Host of the site that sent it: a page must not reach the API by way of
 // a program that leads from TCP to the socket, nor by a name that its site
 // resolves to this machine (DNS rebinding).
-func check(r *http.Request) error {
+func (s *server) check(r *http.Request) error {
+	if p, _ := PeerOf(r.Context()); !s.admits(p) {
+		return fault.New(fault.PermissionDenied, "", "this account may not ask the daemon").WithHint(accessHint)
+	}
 	if _, browser := r.Header["Origin"]; browser {
 		return fault.New(fault.PermissionDenied, "", "requests of web pages are refused").WithHint("leave out the Origin header")
 	}
@@ -93,10 +94,15 @@ func (s *server) unknown(w *response, r *http.Request) error {
 		}
 	}
 	if len(allowed) == 0 {
-		return &refusal{http.StatusNotFound, "there is no " + fault.Clean(r.URL.Path) + " in this version"}
+		return s.nowhere(w, r)
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	return &refusal{http.StatusMethodNotAllowed, fault.Clean(r.URL.Path) + " takes " + strings.Join(allowed, " or ")}
+}
+
+// nowhere answers a path that there is not.
+func (s *server) nowhere(_ *response, r *http.Request) error {
+	return &refusal{http.StatusNotFound, "there is no " + fault.Clean(r.URL.Path) + " in this version"}
 }
 
 func (s *server) status(w *response, _ *http.Request) error { return reply(w, s.daemon.Status()) }
@@ -139,11 +145,14 @@ func (s *server) setSecret(w *response, r *http.Request) error {
 }
 
 func (s *server) removeSecret(w *response, r *http.Request) error {
+	if err := wantNothing(r); err != nil {
+		return err
+	}
 	return done(w, s.daemon.RemoveSecret(r.Context(), r.PathValue("name")))
 }
 
 func (s *server) act(w *response, r *http.Request) error {
-	action, err := actionOf(r)
+	action, err := s.actionOf(r)
 	if err != nil {
 		return err
 	}
@@ -154,13 +163,13 @@ func (s *server) act(w *response, r *http.Request) error {
 	return nil
 }
 
-// actionOf returns the action that a path names.
-func actionOf(r *http.Request) (Action, error) {
+// actionOf returns the action that a path names, which needs no body.
+func (s *server) actionOf(r *http.Request) (Action, error) {
 	action := Action(r.PathValue("action"))
 	if action != Up && action != Down && action != Restart {
-		return "", &refusal{http.StatusNotFound, "there is no " + fault.Clean(r.URL.Path) + " in this version"}
+		return "", s.nowhere(nil, r)
 	}
-	return action, nil
+	return action, wantNothing(r)
 }
 
 // reloadBody is ReloadOptions on the wire.
@@ -275,51 +284,4 @@ func sendLine(w *response, v any) error {
 		return err
 	}
 	return http.NewResponseController(w).Flush()
-}
-
-// reply answers with v.
-func reply(w *response, v any) error {
-	w.Header().Set("Content-Type", "application/json")
-	return encode(w, v)
-}
-
-// done answers a request that has nothing to tell, unless it failed.
-func done(w *response, err error) error {
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
-}
-
-func encode(w io.Writer, v any) error {
-	e := json.NewEncoder(w) // it writes once, so that a value has one deadline
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
-// decode reads the body, strictly. No body is an empty document.
-func decode(r *http.Request, v any) error { return decodeStrict(r.Body, v) }
-
-// decodeStrict reads one document: a key that is not known may have been meant
-// to matter.
-func decodeStrict(r io.Reader, v any) error {
-	d := json.NewDecoder(r)
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	if err == nil {
-		_, err = d.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = errors.New("more than one document")
-		}
-	}
-	if errors.As(err, new(*http.MaxBytesError)) {
-		return err
-	}
-	return &refusal{http.StatusBadRequest, "the body: " + err.Error()}
 }

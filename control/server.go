@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"path"
 	"sync"
 	"time"
 
@@ -18,11 +19,9 @@ const (
 	headerLimit = 5 * time.Second  // to send the request line and header
 	readLimit   = 15 * time.Second // to send the whole request
 	writeLimit  = 10 * time.Second // to take what is written at once
-	idleLimit   = time.Minute      // between two requests
 	closeLimit  = time.Second      // for answers under way when the server ends
 	headerBytes = 16 << 10
 	bodyBytes   = 1 << 20
-	connections = 64 // at once; the next wait until one ends
 )
 
 // Options are what a server may be told besides its daemon.
@@ -45,18 +44,17 @@ type Access struct {
 type server struct {
 	daemon Daemon
 	served func(Access)
+	admits func(Peer) bool
 	mux    *http.ServeMux
-	conns  sync.WaitGroup // one for every connection
-	places chan struct{}  // each connection holds one
-	ending <-chan struct{}
 
+	places    *places
 	followers chan struct{} // each holds a place
 	upgraded  chan struct{} // each WebSocket holds a place
 }
 
-func newServer(d Daemon) *server {
+func newServer(d Daemon, admits func(Peer) bool) *server {
 	s := &server{
-		daemon: d, places: make(chan struct{}, connections),
+		daemon: d, admits: admits, places: newPlaces(),
 		followers: make(chan struct{}, followers), upgraded: make(chan struct{}, sockets),
 	}
 	s.mux = s.newMux()
@@ -68,26 +66,27 @@ func newServer(d Daemon) *server {
 func Serve(ctx context.Context, l net.Listener, d Daemon, o Options) error {
 	serving, end := context.WithCancel(ctx)
 	defer end()
-	s := newServer(d)
-	s.served, s.ending = o.Served, serving.Done()
+	s := newServer(d, admitsOf(l))
+	s.served = o.Served
 	h := &http.Server{
-		Handler:           s.mux,
+		Handler:           s,
 		ReadHeaderTimeout: headerLimit,
 		ReadTimeout:       readLimit,
 		WriteTimeout:      writeLimit, // each write has it anew, see response
-		IdleTimeout:       idleLimit,
 		MaxHeaderBytes:    headerBytes,
 		BaseContext:       func(net.Listener) context.Context { return serving },
 		ConnContext:       withPeer,
-		ConnState:         s.count,
+		ConnState:         s.places.changed,
 		ErrorLog:          log.New(io.Discard, "", 0), // panics are in Access
+
+		DisableGeneralOptionsHandler: true, // what it answers passes by the checks
 	}
 	var closing sync.WaitGroup
 	closing.Go(func() { closeAfter(serving, h) })
 	err := h.Serve(l)
 	end()
 	closing.Wait()
-	s.conns.Wait()
+	s.places.open.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		return ctx.Err()
 	}
@@ -104,24 +103,14 @@ func closeAfter(ctx context.Context, h *http.Server) {
 	}
 }
 
-// count keeps the number of connections, whose end Serve waits for. It is called
-// for a new one by the loop that accepts: while all places are taken, no more
-// are accepted.
-func (s *server) count(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.conns.Add(1)
-		select {
-		case s.places <- struct{}{}:
-		case <-s.ending: // net/http closes nothing before this loop goes on
-		}
-	case http.StateClosed, http.StateHijacked:
-		select {
-		case <-s.places:
-		default: // it came at the end
-		}
-		s.conns.Done()
+// ServeHTTP implements http.Handler. A path in a spelling that the mux would lead
+// elsewhere is not there: a redirect would pass by the checks.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if asked := r.URL.EscapedPath(); path.Clean("/"+asked) != asked {
+		s.handler(route{"", quickLimit, (*server).nowhere})(w, r)
+		return
 	}
+	s.mux.ServeHTTP(w, r)
 }
 
 // handler is the way of every request: limits, checks, the route, its errors.
@@ -130,7 +119,7 @@ func (s *server) handler(rt route) http.HandlerFunc {
 		ctx, cancel := withLimit(r.Context(), rt.limit)
 		defer cancel()
 		r = r.WithContext(ctx)
-		r.Body = http.MaxBytesReader(w, r.Body, bodyBytes)
+		w.Header().Set("Connection", "close") // one that is kept would hold a place for nothing
 		out := &response{ResponseWriter: w}
 		err := s.answer(rt, out, r)
 		cut := err != nil && out.status != 0 // too late for a problem document
@@ -153,7 +142,16 @@ func (s *server) handler(rt route) http.HandlerFunc {
 // answer contains the panics of one request.
 func (s *server) answer(rt route, w *response, r *http.Request) (err error) {
 	defer fault.Recover(&err)
-	if err := check(r); err != nil {
+	if err := s.check(r); err != nil {
+		return err
+	}
+	leave, err := s.places.enter(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	w.leave = leave
+	if err := readBody(w, r); err != nil {
 		return err
 	}
 	return rt.answer(s, w, r)
@@ -162,8 +160,9 @@ func (s *server) answer(rt route, w *response, r *http.Request) (err error) {
 // response bounds each write, and remembers what became of the request.
 type response struct {
 	http.ResponseWriter
-	status int   // of HTTP; 0 until something is written
-	cause  error // why the request failed
+	status int    // of HTTP; 0 until something is written
+	cause  error  // why the request failed
+	leave  func() // gives the request's place back
 }
 
 // WriteHeader sends the status.

@@ -39,7 +39,9 @@ func TestCurl(t *testing.T) {
 	if err := os.WriteFile(big, bytes.Repeat([]byte(" "), 2<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, &fake{status: control.Status{Version: "a<b>"}})
+	d := &fake{status: control.Status{Version: "a<b>"}}
+	s := serve(t, d)
+	chunks := []string{"-H", "Transfer-Encoding: chunked", "-H", "Expect:", "-d", "@" + big}
 	const doc, bad = "application/json", "application/problem+json"
 	for _, c := range []struct {
 		args         []string
@@ -60,7 +62,15 @@ func TestCurl(t *testing.T) {
 		{[]string{"-X", "DELETE", "http://tunneld/v1/prompts"}, "405 " + bad, `/v1/prompts takes GET or POST`},
 		{[]string{"-H", "Origin: x", "http://tunneld/nowhere"}, "403 " + bad, `permission_denied`},
 		{[]string{"-d", "@" + big, "http://tunneld/v1/prompts"}, "413 " + bad, `too large`},
-		{[]string{"-H", "Transfer-Encoding: chunked", "-H", "Expect:", "-d", "@" + big, "http://tunneld/v1/prompts"}, "413 " + bad, `too large`},
+		{append(chunks, "http://tunneld/v1/prompts"), "413 " + bad, `too large`},
+		{append(chunks, "http://tunneld/v1/profiles/work/down"), "413 " + bad, `too large`},
+		{append(chunks, "-X", "GET", "http://tunneld/v1/status"), "413 " + bad, `too large`},
+		{[]string{"-d", "now", "http://tunneld/v1/profiles/work/down"}, "400 " + bad, `the body: `},
+		{[]string{"-X", "DELETE", "-d", `{"secret": "s"}`, "http://tunneld/v1/secrets/x"}, "400 " + bad, `unknown field`},
+		{[]string{"--path-as-is", "http://tunneld/v1//status"}, "404 " + bad, `there is no /v1//status`},
+		{[]string{"--path-as-is", "-H", "Origin: x", "http://tunneld/v1/../v1/status"}, "403 " + bad, `permission_denied`},
+		{[]string{"-X", "OPTIONS", "--request-target", "*", "http://tunneld"}, "404 " + bad, `there is no *`},
+		{[]string{"--request-target", "http://evil.example/v1/status", "http://tunneld"}, "403 " + bad, `evil.example`},
 		{[]string{"-d", `{"id": 1}`, "http://tunneld/v1/prompts"}, "400 " + bad, `the body: `},
 		{[]string{"-d", `{"anwsers": []}`, "http://tunneld/v1/prompts"}, "400 " + bad, `anwsers`},
 		{[]string{"-d", `{} {}`, "http://tunneld/v1/prompts"}, "400 " + bad, `more than one`},
@@ -77,6 +87,9 @@ func TestCurl(t *testing.T) {
 				t.Errorf("curl %q: not a problem: %s", c.args, body)
 			}
 		}
+	}
+	if len(d.acted) > 0 {
+		t.Errorf("what was refused had an effect: %q", d.acted)
 	}
 }
 
@@ -145,27 +158,60 @@ func getStatus(t *testing.T, c net.Conn) {
 	}
 }
 
-// Who opens connections without end has only so many.
+// Who opens connections and says nothing keeps nobody out.
+func TestSilenceKeepsNobodyOut(t *testing.T) {
+	s := serve(t, &fake{})
+	var silent []net.Conn
+	for range 2000 { // four times what there are places for: by themselves they end after 5 s
+		silent = append(silent, dial(t, s.path))
+	}
+	if _, err := s.client.Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+	latest := silent[len(silent)-1] // as others would be, if the oldest had to go by themselves
+	getStatus(t, latest)
+	if r, err := http.ReadResponse(bufio.NewReader(latest), nil); err != nil || r.StatusCode != http.StatusOK {
+		t.Errorf("the latest: %v, %v", r, err)
+	}
+}
+
+// full takes all places of s, with requests whose bodies do not come.
+func full(t *testing.T, s *running) []net.Conn {
+	t.Helper()
+	var asking []net.Conn
+	for range 64 {
+		c := dial(t, s.path)
+		if _, err := io.WriteString(c, "POST /v1/reload HTTP/1.1\r\nHost: tunneld\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		const waits = "HTTP/1.1 100 Continue\r\n\r\n"
+		if got, err := io.ReadAll(io.LimitReader(c, int64(len(waits)))); string(got) != waits {
+			t.Fatalf("%q, %v", got, err)
+		}
+		asking = append(asking, c)
+	}
+	return asking
+}
+
+// There are only so many requests at once; the next waits until one ends.
 func TestConnectionsAreBounded(t *testing.T) {
 	s := serve(t, &fake{})
-	var idle []net.Conn
-	for range 64 {
-		idle = append(idle, dial(t, s.path))
-	}
+	asking := full(t, s)
 	next := dial(t, s.path)
 	getStatus(t, next)
 	next.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	if n, err := next.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("connection 65 got %d bytes, %v", n, err)
 	}
-	idle[7].Close()
+	asking[7].Close()
 	next.SetReadDeadline(time.Now().Add(patience))
 	if r, err := http.ReadResponse(bufio.NewReader(next), nil); err != nil || r.StatusCode != http.StatusOK {
 		t.Errorf("%v, %v", r, err)
 	}
 }
 
-// Serve ends although all its places are taken, and before their time is up.
+// Serve ends although all its places are taken and others wait for them, and
+// before the time of the first is up: nobody hears that it is.
 func TestServeEndsWhenFull(t *testing.T) {
 	path := socketPath(t)
 	l, err := control.Listen(path, control.ListenOptions{})
@@ -175,23 +221,40 @@ func TestServeEndsWhenFull(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- control.Serve(ctx, l, &fake{}, control.Options{}) }()
-	for range 63 {
-		dial(t, path)
-	}
-	last := dial(t, path)
-	dial(t, path) // waits
-	getStatus(t, last)
-	if _, err := http.ReadResponse(bufio.NewReader(last), nil); err != nil {
-		t.Fatal(err)
+	asking := full(t, &running{path: path})
+	for range 600 {
+		getStatus(t, dial(t, path)) // waits for the place of a request, or even of a connection
 	}
 	cancel()
-	select {
-	case err := <-ended:
-		if !errors.Is(err, context.Canceled) {
-			t.Error(err)
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if answer, err := io.ReadAll(asking[0]); len(answer) > 0 {
+		t.Errorf("Serve waited for its clients: %q, %v", answer, err)
+	}
+}
+
+// What is cut off, too slow or not asked for changes nothing.
+func TestBodiesWithoutEffect(t *testing.T) {
+	t.Parallel()
+	d := &fake{}
+	s := serve(t, d)
+	for body, want := range map[string]int{
+		"Content-Length: 7\r\n\r\ngarbage":              400,
+		"Content-Length: 15\r\n\r\n{\"forward\":\"x\"}": 400,
+		"Transfer-Encoding: chunked\r\n\r\nx\r\n":       400,
+		"Content-Length: 2\r\n\r\n{":                    408,
+	} {
+		c := dial(t, s.path)
+		c.SetDeadline(time.Now().Add(2 * patience))
+		if _, err := io.WriteString(c, "POST /v1/profiles/work/down HTTP/1.1\r\nHost: tunneld\r\n"+body); err != nil {
+			t.Fatal(err)
 		}
-	case <-time.After(4 * time.Second): // after 5 s connections end for want of a request
-		t.Error("Serve waits for its clients")
-		<-ended
+		if r, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || r.StatusCode != want {
+			t.Errorf("%q: %v, %v, want %d", body, r, err, want)
+		}
+	}
+	if len(d.acted) > 0 {
+		t.Errorf("%q", d.acted)
 	}
 }

@@ -27,7 +27,8 @@ func (s *server) upgrade(w *response, r *http.Request) (ws *webSocket, release f
 	default:
 		return nil, nil, &refusal{http.StatusServiceUnavailable, fmt.Sprintf("%d sessions and connections are open already", sockets)}
 	}
-	s.conns.Add(1) // net/http forgets the connection now
+	s.places.open.Add(1) // net/http forgets the connection now
+	w.leave()
 	corker := &corker{ResponseWriter: w}
 	conn, err := websocket.Accept(corker, r, nil)
 	if err != nil {
@@ -43,7 +44,7 @@ func (s *server) downgrade(ws *websocket.Conn) {
 		_ = ws.CloseNow()
 	}
 	<-s.upgraded
-	s.conns.Done()
+	s.places.open.Done()
 }
 
 // lingering ends closeLimit after ctx: when that ends, the client still hears

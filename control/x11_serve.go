@@ -36,7 +36,7 @@ func (s *server) launch(w *response, r *http.Request) error {
 }
 
 func (s *server) actApp(w *response, r *http.Request) error {
-	action, err := actionOf(r)
+	action, err := s.actionOf(r)
 	if err != nil {
 		return err
 	}

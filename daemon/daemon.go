@@ -12,7 +12,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -97,9 +96,6 @@ type job struct {
 	done chan error // holds one
 }
 
-// ErrStopped is the answer of a supervisor that is not running any more.
-var ErrStopped = errors.New("the daemon is stopping")
-
 func (s *Supervisor) init() {
 	s.started.Do(func() {
 		s.jobs = make(chan job)
@@ -175,7 +171,7 @@ func (s *Supervisor) ask(ctx context.Context, work func(running context.Context)
 	select {
 	case s.jobs <- j:
 	case <-s.over:
-		return ErrStopped
+		return control.ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -185,7 +185,7 @@ func TestOutsideItsLife(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	s.Serve(ctx)
-	if _, err := s.Reload(context.Background(), control.ReloadOptions{}); err != ErrStopped {
+	if _, err := s.Reload(context.Background(), control.ReloadOptions{}); err != control.ErrStopping {
 		t.Errorf("reload after the end: %v", err)
 	}
 }

@@ -2,13 +2,10 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"sync"
-)
 
-// errEnding ends the sessions with a terminal when the daemon stops: nobody
-// finishes those in time.
-var errEnding = errors.New("the daemon is stopping")
+	"tunneld/control"
+)
 
 // sessions are those of one tunnel. The zero value has none.
 type sessions struct {
@@ -54,13 +51,13 @@ func (s *sessions) count() int {
 	return len(s.open)
 }
 
-// drain opens no more, hangs up those with a terminal, and waits for the rest
-// until ctx ends.
+// drain opens no more, hangs up those with a terminal, which nobody finishes in
+// time, and waits for the rest until ctx ends.
 func (s *sessions) drain(ctx context.Context) {
-	all := s.close(errEnding)
+	all := s.close(control.ErrStopping)
 	for _, o := range all {
 		if o.terminal {
-			o.cancel(errEnding)
+			o.cancel(control.ErrStopping)
 		}
 	}
 	for _, o := range all {

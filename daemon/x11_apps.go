@@ -109,13 +109,13 @@ func (w *windows) startApp(ctx context.Context, name string) {
 func (w *windows) launch(ctx context.Context, name string, r control.X11Request) error {
 	a := w.live(name)
 	if a == nil {
-		return errEnding
+		return control.ErrStopping
 	}
 	begun := make(chan error, 1)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	if !w.spawn(func() { defer cancel(); a.launch(run, r, begun) }) {
 		cancel()
-		return errEnding
+		return control.ErrStopping
 	}
 	select {
 	case err := <-begun:

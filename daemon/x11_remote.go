@@ -210,7 +210,7 @@ func (r *remoteDisplay) current(ctx context.Context) (*x11.Grant, error) {
 	r.choosing.Lock()
 	defer r.choosing.Unlock()
 	if r.ctx.Err() != nil {
-		return nil, errEnding
+		return nil, control.ErrStopping
 	}
 	if r.shown != nil && r.stale.Load() {
 		r.shown.release(r.ctx)

@@ -137,7 +137,7 @@ func (w *windows) allow(s *showing) error {
 	defer w.mu.Unlock()
 	if w.closed {
 		s.cancel()
-		return errEnding
+		return control.ErrStopping
 	}
 	if w.forwarder == nil {
 		channels, err := w.tunnel.link.X11Channels()
