@@ -184,13 +184,13 @@ func deliver(a *asking, answers []string) error {
 	case a.answers <- answers:
 		return nil
 	default:
-		return errors.New("somebody else has answered already")
+		return fault.New(a.question.Code, fault.Auth, "somebody else has answered already")
 	}
 }
 
 func countAnswers(q identity.Question, answers []string) error {
 	if len(answers) != len(q.Prompts) {
-		return fmt.Errorf("the question has %d prompts, not %d", len(q.Prompts), len(answers))
+		return fault.New(q.Code, fault.Auth, "the question has %d prompts, not %d", len(q.Prompts), len(answers))
 	}
 	return nil
 }
@@ -229,8 +229,8 @@ func (s *Supervisor) Prompts() []control.Prompt {
 // Answer gives a person's answer to the prompt that has its id.
 func (s *Supervisor) Answer(_ context.Context, a control.Answer) error {
 	for _, t := range s.all() {
-		if found, err := t.answer(a); found || err != nil {
-			return err
+		if found, err := t.answer(a); found {
+			return hinted(t.name, err)
 		}
 	}
 	return fault.New(fault.UnknownProfile, "", "nothing waits for that answer any more").

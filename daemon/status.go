@@ -129,6 +129,15 @@ func wireError(profile string, err error, at time.Time) *control.Error {
 	return out
 }
 
+// hinted is a profile's err with its hint as a line that can be typed.
+func hinted(profile string, err error) error {
+	f := fault.As(err)
+	if f == nil {
+		return err
+	}
+	return f.WithHint("%s", hintFor(profile, err))
+}
+
 // hintFor is what to do about a profile's err, as a line that can be typed.
 func hintFor(profile string, err error) string {
 	hint := strings.ReplaceAll(fault.HintOf(err), "PROFILE", profile)

@@ -52,11 +52,7 @@ func (s *Supervisor) Trace(ctx context.Context, profile string, opts control.Tra
 	}
 	t.link.Events = func(e link.Event) { tell(linkEvent(profile, e)) }
 	failures, err := t.link.Trace(ctx, trials...)
-	err = errors.Join(append(failures, err)...)
-	if f := fault.As(err); f != nil {
-		return f.WithHint("%s", hintFor(profile, err))
-	}
-	return err
+	return hinted(profile, errors.Join(append(failures, err)...))
 }
 
 // freshLink is a link of a profile's beside the one that runs.

@@ -80,14 +80,10 @@ func (v visit) allowed() error {
 
 // explain is err with its hint as a line that can be typed.
 func (v visit) explain(err error) error {
-	f := fault.As(err)
-	if f == nil {
-		return err
-	}
-	if f.Code == fault.HoldExpired {
+	if f := fault.As(err); f != nil && f.Code == fault.HoldExpired {
 		return f.WithHint("tunneld status %s says why", v.profile.Name)
 	}
-	return f.WithHint("%s", hintFor(v.profile.Name, err))
+	return hinted(v.profile.Name, err)
 }
 
 var _ control.Daemon = (*Supervisor)(nil)

@@ -81,7 +81,7 @@ func accessEvent(a control.Access) control.Event {
 	if rest, ok := strings.CutPrefix(a.Path, "/v1/profiles/"); ok {
 		e.Profile, _, _ = strings.Cut(rest, "/")
 	}
-	if a.Method != http.MethodGet {
+	if a.Method != http.MethodGet && a.Method != http.MethodHead {
 		e.Level = control.Info
 	}
 	if p := new(fault.Panic); errors.As(a.Err, &p) {

@@ -41,14 +41,19 @@ func TestOpenAPIIsTrue(t *testing.T) {
 	a.ask(400, "POST", "/v1/secrets/{name}", work, `{}`)
 	a.ask(0, "DELETE", "/v1/secrets/{name}", work, "") // there may be no keyring
 	a.ask(200, "POST", "/v1/profiles/{name}/trace", work, `{"forwards": true}`)
-	a.ask(404, "POST", "/v1/profiles/{name}/trace", map[string]string{"name": "none"}, "")
+	none := map[string]string{"name": "none", "forward": "db", "app": "clock", "action": "up"}
+	for _, route := range []string{"trace", "check", "{action}", "forwards/{forward}/{action}", "apps/{app}/{action}", "launch/{app}"} {
+		a.ask(404, "POST", "/v1/profiles/{name}/"+route, none, "")
+	}
+	a.ask(404, "GET", "/v1/profiles/{name}/sftp", none, "")
+	a.ask(400, "GET", "/v1/events", nil, "", "follow=perhaps")
 	a.ask(200, "POST", "/v1/profiles/{name}/check", work, "")
 	a.ask(426, "GET", "/v1/profiles/{name}/session", work, "")
 	a.ask(409, "GET", "/v1/profiles/{name}/dial", work, "")
 	a.ask(426, "GET", "/v1/profiles/{name}/sftp", work, "")
 	a.ask(202, "POST", "/v1/profiles/{name}/{action}", work, "")
 	a.ask(202, "POST", "/v1/profiles/{name}/forwards/{forward}/{action}", work, "")
-	app := map[string]string{"name": "work", "app": "clock", "action": "up"}
+	app := map[string]string{"name": "work", "forward": "db", "app": "clock", "action": "up"}
 	a.ask(202, "POST", "/v1/profiles/{name}/apps/{app}/{action}", app, "")
 	a.ask(409, "POST", "/v1/profiles/{name}/launch/{app}", app, "")
 	a.ask(409, "POST", "/v1/display", nil, `{"display": "remote.example.com:0"}`)
@@ -57,6 +62,9 @@ func TestOpenAPIIsTrue(t *testing.T) {
 		for method := range item.Operations() {
 			if !a.seen[method+" "+path] {
 				t.Errorf("nothing asks %s %s: add a line above", method, path)
+			}
+			if method != http.MethodGet {
+				a.ask(400, method, path, app, "nonsense")
 			}
 		}
 	}
@@ -71,7 +79,7 @@ type apiCheck struct {
 }
 
 // ask makes a request of a route with its parameters; status 0 is any.
-func (a *apiCheck) ask(status int, method, route string, values map[string]string, body string) {
+func (a *apiCheck) ask(status int, method, route string, values map[string]string, body string, query ...string) {
 	a.t.Helper()
 	path := route
 	for name, value := range values {
@@ -79,7 +87,7 @@ func (a *apiCheck) ask(status int, method, route string, values map[string]strin
 	}
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, "http://tunneld"+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, "http://tunneld"+path+"?"+strings.Join(query, "&"), strings.NewReader(body))
 	if err != nil {
 		a.t.Fatal(err)
 	}
