@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net"
 
 	"tunneld/control"
@@ -58,16 +56,8 @@ type visitor struct {
 // Read says why a connection broke.
 func (c *visitor) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errLinkLost
-		if why := c.visit.tunnel.link.Status().LastDown.Err; why != nil {
-			err = why
-		}
-	}
 	return n, c.explain(err)
 }
-
-var errLinkLost error = fault.New(fault.ClosedByServer, fault.Connect, "the connection to the server is lost")
 
 // CloseWrite ends our direction.
 func (c *visitor) CloseWrite() error {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 )
@@ -17,6 +18,9 @@ type guest struct {
 	unwatch func() bool // of ctx; set by opened
 	began   time.Time
 	once    sync.Once
+
+	mu    sync.Mutex // guards what follows
+	broke error      // why the stream did, while somebody was there to hear it; or nil
 }
 
 // receive takes a guest in, where the profile allows it. It ends with refused or
@@ -48,19 +52,33 @@ func (g *guest) opened(end func() error) {
 	g.unwatch = context.AfterFunc(g.ctx, func() { _ = end() })
 }
 
-// explain says why a stream broke.
+// explain says why a stream broke, which its end tells too.
 func (g *guest) explain(err error) error {
 	if err != nil && g.ctx.Err() != nil {
-		return context.Cause(g.ctx)
+		err = context.Cause(g.ctx)
+	}
+	if err == nil || err == io.EOF {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.broke == nil && g.visit.ctx.Err() == nil {
+		g.broke = err
 	}
 	return g.visit.explain(err)
+}
+
+func (g *guest) why() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.broke
 }
 
 // close ends a guest who was opened, and its visit.
 func (g *guest) close() {
 	g.once.Do(func() {
 		g.unwatch()
-		g.visit.noteSession("session ended", "", fmt.Sprintf("%s, after %s", g.what, time.Since(g.began).Round(time.Millisecond)), nil)
+		g.visit.noteSession("session ended", "", fmt.Sprintf("%s, after %s", g.what, time.Since(g.began).Round(time.Millisecond)), g.why())
 		g.remove()
 		g.visit.leave()
 	})

@@ -39,6 +39,11 @@ func TestDialIsNoted(t *testing.T) {
 	}
 	p.Close()
 	p.Close()
+	if !told.has(func(e control.Event) bool {
+		return e.Message == "session ended" && strings.HasPrefix(e.Detail, "work was stopped: ")
+	}) {
+		t.Error("no event says why it ended")
+	}
 	for _, want := range []string{"session opened", "session ended", "session refused"} {
 		if !told.has(func(e control.Event) bool {
 			return e.Profile == "work" && e.Message == want && strings.Contains(e.Detail, "a connection to 127.0.0.1:") && strings.Contains(e.Detail, "for this process")

@@ -24,12 +24,13 @@ func (c *conn) newStream(ch ssh.Channel, requests <-chan *ssh.Request, local, re
 	return &stream{Channel: ch, conn: c, local: local, remote: remote}
 }
 
-// Read tells a stream that ended from one that broke: x/crypto reports both as
-// io.EOF, and a truncated stream must not look complete.
+// Read tells a stream that ended from one that broke, with the reason: x/crypto
+// reports both as io.EOF, and a truncated stream must not look complete.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.Channel.Read(p)
 	if errors.Is(err, io.EOF) && s.conn.isDead() {
-		err = io.ErrUnexpectedEOF
+		<-s.conn.dead
+		err = s.conn.why
 	}
 	return n, err
 }

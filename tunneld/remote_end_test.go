@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"tunneld/control"
+	"tunneld/fault"
 	"tunneld/internal/sshtest"
 )
 
@@ -76,6 +77,7 @@ func TestEndInTheMiddle(t *testing.T) {
 		ways string
 	}{
 		"connection": {func(_ *testing.T, d *sshtest.SSHD, _ *process) { d.KillConnections() }, "closed_by_server: ", "daemon alone"},
+		"silence":    {func(_ *testing.T, d *sshtest.SSHD, _ *process) { d.Pause(false) }, "keepalive_lost: ", "daemon alone"},
 		"daemon":     {func(_ *testing.T, _ *sshtest.SSHD, p *process) { p.cmd.Process.Kill() }, "the daemon at ", "daemon"},
 		"down": {func(t *testing.T, _ *sshtest.SSHD, p *process) {
 			if out, err := p.program("down", "work").CombinedOutput(); err != nil {
@@ -102,6 +104,14 @@ func TestEndInTheMiddle(t *testing.T) {
 					if status != commands[name].status || out != "" || !strings.HasPrefix(errs, "tunneld: "+c.want) || strings.Count(strings.TrimSuffix(what, "\n"), "\n") > 0 {
 						t.Errorf("%s: %d, %q, %s", name, status, out, errs)
 					}
+				}
+				if p.cmd == nil || name != "silence" {
+					return
+				}
+				for _, what := range []string{"a command,", "a command with a terminal,", "a connection to "} {
+					p.await(0, what+" and why it ended", func(e control.Event) bool {
+						return e.Message == "session ended" && e.Code == fault.KeepaliveLost && strings.Contains(e.Detail, what)
+					})
 				}
 			})
 		})

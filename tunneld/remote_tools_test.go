@@ -6,8 +6,39 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+
+	"tunneld/internal/sshtest"
 )
+
+// With -A, and only then, a program on the server logs in elsewhere with a key
+// that is here.
+func TestForwardedAgent(t *testing.T) {
+	t.Parallel()
+	d, inner := bare(t), bare(t)
+	agent := sshtest.Agent(t, inner.ClientKey)
+	p := prepareDaemon(t, map[string]string{"work": strings.Replace(server(d), `agent = "none"`, `forward_agent = true, agent = "`+agent.Socket+`"`, 1)})
+	onward := []string{"work", "--", "ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=" + inner.KnownHosts,
+		"-p", strconv.Itoa(inner.Port), inner.User + "@" + inner.Host, "echo inner"}
+	for _, way := range []func(){func() {}, p.start} { // alone, then through a daemon
+		way()
+		for _, c := range []struct {
+			flag, stdout, stderr string
+			status               int
+		}{
+			{"-A", "inner\n", "", 0},
+			{"-T", "", "Permission denied", 255},
+			{"-A", "inner\n", "", 0},
+		} {
+			out, errs, status := p.runs(nil, append([]string{"exec", c.flag}, onward...)...)
+			if out != c.stdout || !strings.Contains(errs, c.stderr) || status != c.status {
+				t.Errorf("%s: %q, %q, %d", c.flag, out, errs, status)
+			}
+		}
+	}
+}
 
 // rsync and git with the options that they hand to ssh.
 func TestToolsWithOptions(t *testing.T) {

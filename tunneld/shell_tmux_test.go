@@ -95,6 +95,7 @@ func TestShellLeavesTheTerminalAsItWas(t *testing.T) {
 		ways string
 	}{
 		"connection": {func(_ *testing.T, d *sshtest.SSHD, _ *process, _ *pane) { d.KillConnections() }, []string{"tunneld: closed_by_server", "status=255"}, "daemon alone"},
+		"silence":    {func(_ *testing.T, d *sshtest.SSHD, _ *process, _ *pane) { d.Pause(false) }, []string{"tunneld: keepalive_lost", "hint: ", "status=255"}, "daemon alone"},
 		"daemon":     {func(_ *testing.T, _ *sshtest.SSHD, p *process, _ *pane) { p.cmd.Process.Kill() }, []string{"tunneld: the daemon at", "status=255"}, "daemon"},
 		"down": {func(t *testing.T, _ *sshtest.SSHD, p *process, _ *pane) {
 			if out, err := p.program("down", "work").CombinedOutput(); err != nil {
