@@ -112,7 +112,7 @@ func checkAll(f folders, args []string) (checked, error) {
 	var r checked
 	var names []string
 	for _, arg := range args {
-		if !strings.HasSuffix(arg, ".toml") {
+		if !strings.HasSuffix(arg, ".toml") && filepath.Base(arg) == arg { // no name has a slash
 			names = append(names, arg)
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -52,6 +53,27 @@ func TestCheckConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("without a daemon")
+}
+
+// A single file may have any name: what deploys profiles checks a temporary one.
+func TestCheckFile(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TUNNELD_CONFIG", dir)
+	for _, name := range []string{"work.toml", "source", ".source", "A b.new"} {
+		path := filepath.Join(dir, name)
+		for text, want := range map[string]int{"server.host = 'h'\n": 0, "server.hots = 'h'\n": exitFailed} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, errs, status := command(t, "check", path)
+			wants(t, name, out, errs, status, want)
+			if said := strings.Contains(out, "did you mean host?"); said != (want != 0) {
+				t.Errorf("%s: %s", name, out)
+			}
+		}
+	}
+	out, errs, status := command(t, "check", "source")
+	wants(t, "a name", out, errs, status, exitFailed, `there is no profile "source"`)
 }
 
 // isServingInPart is a profile that is up, whatever its forwards do.

@@ -33,7 +33,7 @@ func newDemo() *cobra.Command {
 		Long: "Run everything in one process on loopback: an SSH server with throw-away keys, a web server behind it, and a profile with a local and a remote forward.\n" +
 			"Press k to kill the connection and see it come back, t for the table, q to end.",
 		Example: "  tunneld demo\n  tunneld demo --once",
-		Args:    usage(cobra.NoArgs),
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), stopSignals()...)
 			defer stop()

@@ -21,7 +21,7 @@ func newDisplay(g *globals) *cobra.Command {
 		Long: "Hand the display of this desktop session, and the cookie that opens it, to the daemon: the windows of profiles that name no display go there from now on.\n" +
 			"A daemon that is a service has no display of its own. Run this when the desktop session begins; the daemon keeps it in memory only.",
 		Example: "  tunneld display",
-		Args:    usage(cobra.NoArgs),
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			offer, err := ownDisplay(c.Context())
 			if err != nil {

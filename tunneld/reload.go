@@ -22,7 +22,7 @@ func newReload(g *globals) *cobra.Command {
 			"With --undo-after the daemon goes back to the versions from before, unless reload --keep comes in time: " +
 			"for changes that may cut off the one who makes them. Files saved within the minute before are part of it.",
 		Example: "  tunneld reload\n  tunneld reload --undo-after 5m\n  tunneld reload --keep",
-		Args:    usage(cobra.NoArgs),
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if c.Flags().Changed("undo-after") && opts.UndoAfter <= 0 {
 				return &usageError{c, errors.New("--undo-after: want more than no time")}

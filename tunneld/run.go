@@ -23,7 +23,7 @@ func newRun(g *globals) *cobra.Command {
 		Long: "Run the daemon in the foreground: all profiles at once, until it is interrupted. It logs to stderr.\n" +
 			"A file that is saved takes effect at once; SIGHUP reads all of them again. SIGTERM and Ctrl-C stop listening at once and give open connections 5 s; a second one cuts them.",
 		Example: "  tunneld run\n  tunneld run --config ./tunnels",
-		Args:    usage(cobra.NoArgs),
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			f, err := g.folders()
 			if err != nil {

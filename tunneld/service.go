@@ -52,7 +52,7 @@ func (g *globals) newServiceVerb(verb, short string, do func(install.Service) er
 		Short:   short,
 		Long:    short + ".",
 		Example: "  sudo tunneld service " + verb + "\n  tunneld service " + verb + " --user",
-		Args:    usage(cobra.NoArgs),
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := g.service()
 			if err != nil {
@@ -70,7 +70,7 @@ func newServiceStatus(g *globals) *cobra.Command {
 		Short:   "Tell whether the service is installed and runs",
 		Long:    "Tell whether the service is installed, whether it starts by itself, and whether it runs; exit status 3 when it does not. `tunneld status` tells what the tunnels do.",
 		Example: "  tunneld service status\n  tunneld service status --user",
-		Args:    usage(cobra.NoArgs),
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := g.service()
 			if err != nil {
