@@ -15,6 +15,7 @@ type Template struct {
 	User        string // "" leaves it out
 	Keys        []string
 	Forwards    []Forward // of each, Kind, Name, Listen and Target
+	TrustX11    bool
 }
 
 // remark is how wide a line is before its comment.
@@ -46,6 +47,10 @@ func (t Template) TOML(env Environment) []byte {
 		b.WriteString("\n")
 		explain(&b, "# [[forward.local]]", explanations[Local])
 		b.WriteString("# listen = 5432\n# target = \"db.internal:5432\"\n")
+	}
+	if t.TrustX11 {
+		b.WriteString("\n[x11]\n")
+		explain(&b, "trusted = true", "programs of the server may see and type everything on the display")
 	}
 	return []byte(b.String())
 }

@@ -39,10 +39,12 @@ func (in *initializer) ask(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(t.Forwards) > 0 {
-		return nil
+	if len(t.Forwards) == 0 {
+		if err := in.question("First forward, as 5432:db.internal:5432 (none):", in.setForward); err != nil {
+			return err
+		}
 	}
-	return in.question("First forward, as 5432:db.internal:5432 (none):", in.setForward)
+	return in.askX11(ctx)
 }
 
 // question asks until the answer is good.

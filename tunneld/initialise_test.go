@@ -35,7 +35,7 @@ type conversation struct {
 func converse(t *testing.T, home string, env []string, args ...string) *conversation {
 	t.Helper()
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "TUNNELD_CONFIG="+filepath.Join(home, "config"), "SSH_AUTH_SOCK=")
+	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "TUNNELD_CONFIG="+filepath.Join(home, "config"), "SSH_AUTH_SOCK=", "DISPLAY=")
 	cmd.Env = append(cmd.Env, env...)
 	screen, err := pty.Start(cmd)
 	if err != nil {
@@ -204,6 +204,35 @@ func TestInitInterrupted(t *testing.T) {
 		}
 		if hidden, err := filepath.Glob(filepath.Join(home, "config", "profiles", ".*")); err != nil || len(hidden) > 0 {
 			t.Error(hidden, err)
+		}
+	}
+}
+
+// Only a display that cannot restrict programs makes trust a question.
+func TestInitAsksAboutWindows(t *testing.T) {
+	t.Parallel()
+	good, open := sshtest.StartXvfb(t), sshtest.StartOpenXvfb(t)
+	for _, test := range []struct {
+		display         *sshtest.Xvfb
+		profile, answer string
+		trusted         bool
+	}{
+		{good, "good", "", false},
+		{open, "wary", "no", false},
+		{open, "trusting", "yes", true},
+	} {
+		home := t.TempDir()
+		c := converse(t, home, []string{"DISPLAY=" + test.display.Display, "XAUTHORITY=" + test.display.Authority}, "init", test.profile, "ana@host")
+		c.expect("Private key", "")
+		c.expect("First forward", "")
+		if test.answer != "" {
+			c.expect("Trust them? (yes/no)", test.answer)
+		}
+		c.expect("Try the connection now?", "no")
+		c.exit(0)
+		text, err := os.ReadFile(filepath.Join(home, "config", "profiles", test.profile+".toml"))
+		if has := strings.Contains(string(text), "\n[x11]\ntrusted = true"); err != nil || has != test.trusted {
+			t.Errorf("%s: %v\n%s", test.profile, err, text)
 		}
 	}
 }
