@@ -43,6 +43,7 @@ func (v visit) dial(to profiles.Address) (*visitor, error) {
 	if err != nil {
 		return nil, g.refused(err)
 	}
+	conn = link.Leavable(conn)
 	g.opened(conn.Close)
 	return &visitor{conn, g}, nil
 }

@@ -25,6 +25,11 @@ import (
 // something else when what carries the stream broke. A Write that returns
 // io.EOF, as an SSH channel's does, says that the peer closed: it takes no
 // more, but what it sent before is still relayed. Deadlines are not used.
+//
+// A connection whose Close does not release at once who reads and writes, as an
+// SSH channel's does not, has a method Adopt(over <-chan struct{}) bool: when
+// both were cut, a direction that is stuck in it is left to whoever ends it at
+// last, and awaits over. false says that nothing in it is stuck any more.
 func Splice(ctx context.Context, a, b net.Conn) (aToB, bToA int64, err error) {
 	var ab, ba atomic.Int64
 	err = splice(ctx, a, b, adder(&ab), adder(&ba))
@@ -38,11 +43,13 @@ func adder(sum *atomic.Int64) tally { return func(n int) { sum.Add(int64(n)) } }
 
 // splice is Splice with counters that live elsewhere.
 func splice(ctx context.Context, a, b net.Conn, ab, ba tally) error {
-	p := &pair{a: a, b: b, other: make(chan struct{})}
+	p := &pair{a: a, b: b, cut: make(chan struct{})}
 	unwatch := context.AfterFunc(ctx, func() { p.end(context.Cause(ctx)) })
-	go p.relayBack(ba)
-	p.relay(b, a, ab)
-	<-p.other
+	there, back := make(chan struct{}), make(chan struct{})
+	go p.relay(b, a, ab, there)
+	go p.relay(a, b, ba, back)
+	p.await(there)
+	p.await(back)
 	unwatch()
 	p.end(nil)
 	return p.err
@@ -50,22 +57,40 @@ func splice(ctx context.Context, a, b net.Conn, ab, ba tally) error {
 
 // pair is two connections under one splice.
 type pair struct {
-	a, b  net.Conn
-	other chan struct{} // closed when b to a is over
-	once  sync.Once     // the end
-	err   error         // why they were cut, or nil; set by the end
+	a, b net.Conn
+	once sync.Once     // the end
+	err  error         // why they were cut, or nil; set by the end
+	cut  chan struct{} // closed when they were
 }
 
-// relayBack is the body of the second goroutine; a to b has the caller's.
-func (p *pair) relayBack(count tally) {
-	defer close(p.other)
-	p.relay(p.a, p.b, count)
-}
-
-func (p *pair) relay(dst, src net.Conn, count tally) {
+// relay is one direction, and closes over at its end.
+func (p *pair) relay(dst, src net.Conn, count tally, over chan<- struct{}) {
+	defer close(over)
 	if err := stream(dst, src, count); err != nil {
 		p.end(err)
 	}
+}
+
+// await waits for a direction, or leaves it to others once it is cut.
+func (p *pair) await(over <-chan struct{}) {
+	select {
+	case <-over:
+	case <-p.cut:
+		if !adopt(p.a, over) && !adopt(p.b, over) {
+			<-over
+		}
+	}
+}
+
+// adopt reports whether c, or what it wraps, takes over the wait for a direction.
+func adopt(c net.Conn, over <-chan struct{}) bool {
+	if g, ok := c.(*greeted); ok {
+		return adopt(g.Conn, over)
+	}
+	a, ok := c.(interface {
+		Adopt(over <-chan struct{}) bool
+	})
+	return ok && a.Adopt(over)
 }
 
 // end closes both connections once: cleanly for nil, else cutting them. Every
@@ -80,6 +105,9 @@ func (p *pair) end(why error) {
 		}
 		shut(p.a)
 		shut(p.b)
+		if why != nil {
+			close(p.cut)
+		}
 	})
 }
 

@@ -217,6 +217,38 @@ func TestSpliceCloseHangs(t *testing.T) {
 	receive(t, "the end of Splice", done)
 }
 
+// adopted is a connection whose Close releases nobody who writes.
+type adopted struct {
+	conn
+	overs chan (<-chan struct{})
+}
+
+func (a adopted) Adopt(over <-chan struct{}) bool { a.overs <- over; return true }
+
+// A direction that outlasts the cut is left to the connection it is stuck in.
+func TestSpliceLeavesStuck(t *testing.T) {
+	client, a := tcpPair(t)
+	b, _ := tcpPair(t)
+	writes, free := make(chan struct{}), make(chan struct{})
+	stuck := adopted{overs: make(chan (<-chan struct{}), 2), conn: conn{Conn: b, write: func([]byte) (int, error) {
+		close(writes)
+		<-free
+		return 0, io.EOF
+	}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := runSplice(ctx, a, stuck)
+	io.WriteString(client, "x")
+	receive(t, "a write", writes)
+	cancel()
+	wantReset(t, client)
+	if o := receive(t, "the end of Splice", done); o.err != context.Canceled {
+		t.Error(o.err)
+	}
+	over := receive(t, "what is left", stuck.overs)
+	close(free)
+	receive(t, "its end", over)
+}
+
 func BenchmarkSplice(b *testing.B) {
 	s := spliceTCP(b, b.Context())
 	block := make([]byte, mebi)

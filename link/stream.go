@@ -35,13 +35,20 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the channel, and ends its use of the link.
+// Close closes the channel, without waiting for the network, and ends its use of
+// the link. Who reads or writes is released only when the server closes it too,
+// which sshd does once its own end has taken all: see Adopt.
 func (s *stream) Close() error {
 	if s.use != nil {
 		s.use.end()
 	}
-	return s.Channel.Close()
+	s.conn.spawn(func() { s.Channel.Close() })
+	return nil
 }
+
+// Adopt has the connection wait until over is closed by one who is stuck in the
+// stream, which the connection's end releases. It reports false after that end.
+func (s *stream) Adopt(over <-chan struct{}) bool { return s.conn.spawn(func() { <-over }) }
 
 // Disregard makes the stream count as no use of the link, not even as one that
 // has just ended.
