@@ -12,7 +12,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"tunneld/fault"
-	"tunneld/identity"
 )
 
 // dialError names the reason why there is no transport.
@@ -45,7 +44,7 @@ func dialError(ctx context.Context, t Target, err error) error {
 // mostly untyped, so what the wire saw and how far it came decide.
 func (h *hop) explain(ctx context.Context, err error) error {
 	h.mu.Lock()
-	step, refused, tried, verified := h.step, h.refused, triedSoFar(h.login), h.key != nil
+	step, refused, tried, verified := h.step, h.refused, h.triedSoFar(), h.key != nil
 	h.mu.Unlock()
 	greeting, isSSH := h.wire.greeting()
 	if isSSH && step == fault.Version {
@@ -85,14 +84,18 @@ func (h *hop) explain(ctx context.Context, err error) error {
 	}
 }
 
-// triedSoFar lists the attempts at authentication, for a server that broke off.
-func triedSoFar(login *identity.Login) string {
-	if login == nil {
+// triedSoFar lists the attempts at authentication, and what the server said to
+// them, for one that broke off. The caller holds h.mu.
+func (h *hop) triedSoFar() string {
+	if h.login == nil {
 		return ""
 	}
 	var b strings.Builder
-	for _, a := range login.Attempts() {
+	for _, a := range h.login.Attempts() {
 		b.WriteString("; tried " + a.String())
+	}
+	if h.said != "" {
+		b.WriteString("; the server said: " + h.said)
 	}
 	return b.String()
 }

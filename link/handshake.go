@@ -38,6 +38,7 @@ type hop struct {
 	verdict identity.Verdict
 	refused error // why we broke off: the host key, or too many banners
 	banners int
+	said    string // the last banner that came after an attempt: PAM says so why it lets nobody in
 }
 
 // shakeHands does everything on the wire up to the end of authentication.
@@ -145,6 +146,9 @@ func (h *hop) banner(text string) error {
 	tooMany := h.banners > bannerLimit
 	if tooMany && h.refused == nil {
 		h.refused = fault.New(fault.AuthRejected, fault.Auth, "the server sent more than %d banners", bannerLimit)
+	}
+	if h.login != nil && len(h.login.Attempts()) > 0 {
+		h.said = fault.Clean(text)
 	}
 	err := h.refused
 	h.mu.Unlock()

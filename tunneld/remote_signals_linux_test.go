@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tunneld/fault"
 	"tunneld/internal/sshtest"
 )
 
@@ -78,6 +79,22 @@ func TestExecLeaves(t *testing.T) {
 func (h *held) interrupt(ctx context.Context) {
 	for ctx.Err() == nil && h.Process.Signal(syscall.SIGINT) == nil {
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// A system that lets nobody in says why, also where only its sshd's log says more.
+func TestMaintenance(t *testing.T) {
+	t.Parallel()
+	d := sshtest.StartAccountSSHD(t, "/bin/sh", "UsePAM yes")
+	d.Maintain("Maintenance until 18:00.")
+	p := startDaemon(t, map[string]string{"work": server(d)})
+	why := p.link(0, "work", "waiting")
+	if why.Code != fault.ClosedByServer || !strings.HasSuffix(why.Detail, "; the server said: Maintenance until 18:00.") || why.Hint == "" {
+		t.Errorf("%+v", why)
+	}
+	_, errs, status := p.runs(nil, "exec", "work", "true")
+	if status != 255 || !strings.Contains(errs, "Maintenance until 18:00.\nhint: ") {
+		t.Errorf("%d, %s", status, errs)
 	}
 }
 

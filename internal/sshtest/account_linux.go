@@ -42,6 +42,11 @@ func StartAccountSSHD(t testing.TB, loginShell string, extra ...string) *SSHD {
 	if err := os.Chmod(d.path("passwd"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	for _, dir := range []string{d.path("run"), d.path("run/sshd")} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	d.adapt = d.knowAccount
 	d.begin()
 	return d
@@ -50,10 +55,17 @@ func StartAccountSSHD(t testing.TB, loginShell string, extra ...string) *SSHD {
 // Home is the account's home folder, of StartAccountSSHD.
 func (d *SSHD) Home() string { return d.path("home") }
 
-// knowAccount makes cmd see the account.
+// Maintain makes the system of StartAccountSSHD let no new account in, and say so:
+// pam_nologin(8). It needs "UsePAM yes".
+func (d *SSHD) Maintain(text string) {
+	d.t.Helper()
+	writeFile(d.t, d.path("run/nologin"), []byte(text+"\n"))
+}
+
+// knowAccount makes cmd see the account, and a /run of its own.
 func (d *SSHD) knowAccount(cmd *exec.Cmd) {
-	const script = `mount --bind "$0" /etc/passwd && exec "$@"`
-	again := exec.Command("sh", append([]string{"-c", script, d.path("passwd")}, cmd.Args...)...)
+	const script = `cd "$0" && mount --bind passwd /etc/passwd && mount --bind run /run && exec "$@"`
+	again := exec.Command("sh", append([]string{"-c", script, d.dir}, cmd.Args...)...)
 	cmd.Path, cmd.Args = again.Path, again.Args
 	cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
 }
