@@ -12,9 +12,9 @@ import (
 
 // Dial implements control.Daemon: a connection through the profile's live link.
 func (s *Supervisor) Dial(ctx context.Context, profile, target string) (control.Pipe, error) {
-	to, err := profiles.ParseAddress(target)
-	if err != nil || to.Network != profiles.TCP && to.Network != profiles.Unix {
-		return nil, fault.New(fault.TargetRefused, fault.Forward, "%q is no target", fault.Clean(target)).
+	to, err := profiles.ParseTarget(target)
+	if err != nil {
+		return nil, fault.New(fault.TargetRefused, fault.Forward, "%q is no target: %w", fault.Clean(target), err).
 			WithHint("want host:port, or unix:PATH on the server")
 	}
 	v, err := s.visit(ctx, profile)

@@ -59,6 +59,16 @@ func ParseAddress(s string) (Address, error) {
 	}
 }
 
+// ParseTarget reads an address on the server that can be dialled: host:port,
+// [IPv6]:port, a bare port or unix:PATH.
+func ParseTarget(s string) (Address, error) {
+	a, err := ParseAddress(s)
+	if err == nil && a.Network != Unix && a.Port == 0 {
+		err = errors.New("want host:port, or unix:PATH on the server")
+	}
+	return a, err
+}
+
 // portAddress is the address of a bare port.
 func portAddress(port int64) (Address, error) {
 	return tcpAddress(Localhost, strconv.FormatInt(port, 10))

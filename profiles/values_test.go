@@ -162,6 +162,19 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
+func TestParseTarget(t *testing.T) {
+	for text, want := range map[string]string{"5432": "localhost:5432", "[::1]:2": "[::1]:2", "unix:/run/x": "unix:/run/x"} {
+		if a, err := profiles.ParseTarget(text); err != nil || a.String() != want {
+			t.Errorf("%s: %v, %v", text, a, err)
+		}
+	}
+	for _, text := range []string{"", "h", "h:0", "0", "pipe:x", "socks", "::1:5"} {
+		if a, err := profiles.ParseTarget(text); err == nil {
+			t.Errorf("%s: %v", text, a)
+		}
+	}
+}
+
 func TestKeys(t *testing.T) {
 	seen := map[string]profiles.Key{}
 	for _, k := range append(profiles.Keys(), profiles.DaemonKeys()...) {

@@ -3,12 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"tunneld/control"
+	"tunneld/profiles"
 )
 
 func newSSHProxy(g *globals) *cobra.Command {
@@ -18,13 +20,21 @@ func newSSHProxy(g *globals) *cobra.Command {
 		Long: "Connect standard input and output to a target as the profile's server sees it, for ProxyCommand of ssh. unix:PATH is a socket on the server.\n" +
 			"The end of one direction leaves the other open.",
 		Example: "  tunneld ssh-proxy work db.internal:5432\n  ssh -o ProxyCommand='tunneld ssh-proxy work %h:%p' ana@build.internal",
-		Args:    arguments(2, 2),
+		Args:    usage(cobra.MatchAll(arguments(2, 2), isTarget)),
 
 		ValidArgsFunction: g.completeProfile,
 		RunE: func(c *cobra.Command, args []string) error {
 			return g.examine(c.Context(), args[0], func(b backend) error { return proxy(c.Context(), b, args[0], args[1]) })
 		},
 	}
+}
+
+// isTarget checks the second argument.
+func isTarget(_ *cobra.Command, args []string) error {
+	if _, err := profiles.ParseTarget(args[1]); err != nil {
+		return fmt.Errorf("%q is no target: %w", args[1], err)
+	}
+	return nil
 }
 
 // proxy relays until the target has ended its direction: what is still typed
