@@ -17,14 +17,19 @@ var errStale = errors.New("the network changed")
 // or its network changed. A live link asks its server for a sign of life, and
 // connects anew at once if nothing at all is received within that time, or
 // within what keepalives allow, if that is shorter. One that waits tries at
-// once, without forgetting how often it has failed. An attempt that has not
-// reached anybody yet begins anew. Any other link is left alone.
+// once, without forgetting how often it has failed; so does a refused one whose
+// time has come by the wall clock. An attempt that has not reached anybody yet
+// begins anew. Any other link is left alone.
 func (l *Link) Probe(within time.Duration) {
 	l.mu.Lock()
 	live, limit := l.live, l.target.silenceLimit()
 	switch l.status.State {
 	case Waiting:
 		l.Wake()
+	case Refused: // its timer stood still while the machine slept
+		if at := l.status.RetryAt; !at.IsZero() && l.now().Round(0).After(at.Round(0)) {
+			l.Wake()
+		}
 	case Connecting:
 		if l.dialling {
 			l.interrupt(errStale)

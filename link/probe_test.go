@@ -101,6 +101,33 @@ func TestProbeEndsAWait(t *testing.T) {
 	}
 }
 
+// A refused one that was to try again while the machine slept does so then, and
+// no sooner.
+func TestProbeOfRefused(t *testing.T) {
+	sshtest.Leaks(t)
+	d := sshtest.StartSSHD(t)
+	_, stranger := sshtest.NewKey(t)
+	var slept atomic.Int64
+	l, r := serveWith(t, target(t, d.Addr, d.User, stranger, d.KnownHosts), func(l *link.Link) {
+		l.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(slept.Load())) }
+	})
+	await(t, l, link.Refused)
+	l.Probe(time.Second)
+	time.Sleep(200 * time.Millisecond) // for an attempt that should not be
+	if n := r.attempts(); n != 1 {
+		t.Errorf("%d attempts", n)
+	}
+	slept.Store(int64(2 * time.Hour))
+	sshtest.Eventually(t, patience, "another attempt", func() bool {
+		l.Probe(time.Second)
+		return r.attempts() == 2
+	})
+	s := await(t, l, link.Refused)
+	if wait := s.RetryAt.Sub(time.Now().Round(0)); wait < 2*time.Hour {
+		t.Errorf("the next try is in %s", wait)
+	}
+}
+
 func TestLoseAnAddress(t *testing.T) {
 	sshtest.Leaks(t)
 	d := sshtest.StartSSHD(t)

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,7 +29,7 @@ func TestStreamRunsThroughTwentyEdits(t *testing.T) {
 	for n := range 20 {
 		mark := p.mark()
 		name := fmt.Sprintf("edit%d", n)
-		p.save("work", head+localForward(name, ports[n%3], echo.Addr)+remoteForward("back", "127.0.0.1:0", freeAddr(t)))
+		p.replace("work", head+localForward(name, ports[n%3], echo.Addr)+remoteForward("back", "127.0.0.1:0", freeAddr(t)))
 		p.forward(mark, "work", name, "listening")
 		ping(t, dialTCP(t, ports[n%3]), name)
 	}
@@ -45,16 +44,6 @@ func TestStreamRunsThroughTwentyEdits(t *testing.T) {
 		t.Errorf("%d logins, want one", n)
 	}
 	t.Logf("%d MiB each way", sent.bytes>>20)
-}
-
-// save puts a profile in its place as editors do, by renaming.
-func (p *process) save(name, text string) {
-	p.t.Helper()
-	p.write("profiles/."+name+".new", text)
-	profiles := filepath.Join(p.dir, "profiles")
-	if err := os.Rename(filepath.Join(profiles, "."+name+".new"), filepath.Join(profiles, name+".toml")); err != nil {
-		p.t.Fatal(err)
-	}
 }
 
 // stream sends a pattern to an echo and reads what comes back, until end.

@@ -123,7 +123,7 @@ func TestWindows(t *testing.T) {
 	ping(t, dialTCP(t, local), "after the kill")
 
 	mark = p.mark()
-	p.save("work", text+localForward("added", added, echo.Addr))
+	p.replace("work", text+localForward("added", added, echo.Addr))
 	p.forward(mark, "work", "added", "listening")
 	ping(t, dialTCP(t, added), "after the edit")
 
