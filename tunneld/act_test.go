@@ -59,6 +59,15 @@ func TestUpDownRestart(t *testing.T) {
 	wants(t, "restart", out, errs, status, 0)
 	p.link(mark, "lab-a", "up")
 
+	out, errs, status = p.tunneld("", "down", "lab-b")
+	wants(t, "down before a restart of the daemon", out, errs, status, 0)
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	mark = p.mark()
+	p.start()
+	p.link(mark, "lab-b", "up")
+
 	for _, args := range [][]string{{"up", "nothing"}, {"down", "lab-a/nothing"}, {"restart", "x*"}} {
 		out, errs, status = p.tunneld("", args...)
 		wants(t, args[0]+" of nothing", out, errs, status, 1, "nothing is called", "hint: ")
