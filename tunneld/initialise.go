@@ -195,7 +195,11 @@ func (in *initializer) run(ctx context.Context) error {
 		return err
 	}
 	if in.terminal && in.unheard {
-		fmt.Fprintln(in.command.ErrOrStderr(), "nothing runs it yet: tunneld run does")
+		start := "tunneld run"
+		if in.folders.system {
+			start = "tunneld service start"
+		}
+		fmt.Fprintln(in.command.ErrOrStderr(), "nothing runs it yet; next: "+start)
 	}
 	return nil
 }
@@ -211,6 +215,9 @@ func (in *initializer) write(file string) (profiles.Profile, error) {
 		return p, err
 	}
 	in.wrote(p.Name)
+	for _, warning := range unreadable(in.folders, in.loader, []checkedProfile{{Name: p.Name, keys: p.Auth.IdentityFiles}}) {
+		fmt.Fprintln(in.command.ErrOrStderr(), warning)
+	}
 	return p, nil
 }
 

@@ -35,7 +35,7 @@ func (in *initializer) ask(ctx context.Context) error {
 		}
 	}
 	if len(t.Keys) == 0 {
-		if err := in.question("Private key"+usualKeys(ctx, p.Auth)+":", in.setKey); err != nil {
+		if err := in.question("Private key"+in.usualKeys(ctx, p.Auth)+":", in.setKey); err != nil {
 			return err
 		}
 	}
@@ -69,8 +69,12 @@ func inBrackets(fallback string) string {
 	return " [" + fallback + "]"
 }
 
-// usualKeys tells what is tried without a key of the profile's own.
-func usualKeys(ctx context.Context, a profiles.Auth) string {
+// usualKeys tells what is tried without a key of the profile's own; a profile of
+// the machine tries nothing.
+func (in *initializer) usualKeys(ctx context.Context, a profiles.Auth) string {
+	if in.folders.system {
+		return " (ssh-keygen -t ed25519 -N '' -f " + filepath.Join(in.folders.config, "keys", in.template.Name) + " makes one)"
+	}
 	var found []string
 	for _, key := range a.IdentityFiles {
 		if _, err := os.Stat(key); err == nil {

@@ -139,7 +139,7 @@ func TestInitAsks(t *testing.T) {
 	c.expect("Is that the fingerprint that the administrator gave you? (yes/no)", "yes")
 	c.see("accepted: " + filepath.Join(home, ".ssh", "known_hosts"))
 	c.see("stream opened: " + echo.Addr)
-	c.see("nothing runs it yet: tunneld run does")
+	c.see("nothing runs it yet; next: tunneld run")
 	c.exit(0)
 
 	l := profiles.Loader{Dir: filepath.Join(home, "config"), Env: profiles.Environment{User: "ana", Home: home}, ReadOnly: true}
@@ -235,6 +235,21 @@ func TestInitAsksAboutWindows(t *testing.T) {
 			t.Errorf("%s: %v\n%s", test.profile, err, text)
 		}
 	}
+}
+
+// A machine's profile needs a user and a key of its own.
+func TestInitForTheMachine(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	c := converse(t, home, nil, "init", "work", "host", "--system")
+	c.expect("User on host:", "")
+	c.see("server.user: this key is required in system profiles")
+	c.expect("User on host:", "ana")
+	c.expect("Private key (ssh-keygen -t ed25519 -N '' -f "+filepath.Join(home, "config", "keys", "work")+" makes one):", "")
+	c.expect("First forward", "")
+	c.expect("Try the connection now?", "no")
+	c.see("nothing runs it yet; next: tunneld service start")
+	c.exit(0)
 }
 
 // In a script a host key is trusted by its fingerprint alone.
