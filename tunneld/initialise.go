@@ -96,12 +96,12 @@ func (in *initializer) read(args []string) error {
 	return nil
 }
 
-// setServer takes [user@]host[:port].
+// setServer takes [user@]host[:port], and ssh's URL of it.
 func (in *initializer) setServer(s string) error {
 	t := &in.template
-	host, user := s, ""
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		user, host = s[:i], s[i+1:]
+	host, user := strings.TrimSuffix(strings.TrimPrefix(s, "ssh://"), "/"), ""
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		user, host = host[:i], host[i+1:]
 	}
 	port := ""
 	if strings.HasPrefix(host, "[") || strings.Count(host, ":") == 1 {
@@ -133,7 +133,7 @@ func (in *initializer) addForward(kind profiles.Kind, text string) error {
 	if kind != profiles.Dynamic {
 		listen, target = splitForward(text)
 	}
-	f, err := forwardOf(string(kind), listen, target)
+	f, err := forwardOf(string(kind), socketPath(listen), socketPath(target))
 	if err != nil {
 		return fmt.Errorf("%q: %w", text, err)
 	}
@@ -158,11 +158,19 @@ func splitForward(text string) (listen, target string) {
 	}
 	parts = append(parts, text[start:])
 	n := 1 // how many are of the listen address
-	if len(parts) == 4 || len(parts) == 3 && parts[0] != "" && strings.Trim(parts[0], "0123456789") != "" {
+	if len(parts) == 4 || len(parts) == 3 && strings.Trim(parts[0], "0123456789") != "" && !strings.HasPrefix(text, "/") {
 		n = 2
 	}
 	n = min(n, len(parts))
 	return strings.Join(parts[:n], ":"), strings.Join(parts[n:], ":")
+}
+
+// socketPath marks a path, which ssh leaves bare.
+func socketPath(address string) string {
+	if strings.HasPrefix(address, "/") {
+		return "unix:" + address
+	}
+	return address
 }
 
 // keyPath makes a path of the command line one that holds from everywhere.
