@@ -20,7 +20,7 @@ func newReload(g *globals) *cobra.Command {
 		Long: "Make the daemon read its profiles again, and print what changed and every problem.\n" +
 			"The last good version of a bad file goes on. The exit status is 1 when there are problems.\n\n" +
 			"With --undo-after the daemon goes back to the versions from before, unless reload --keep comes in time: " +
-			"for changes that may cut off the one who makes them. Files saved within the minute before are part of it.",
+			"for changes that may cut off the one who makes them. Files saved within the minute before are part of it. A restart goes back at once.",
 		Example: "  tunneld reload\n  tunneld reload --undo-after 5m\n  tunneld reload --keep",
 		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {

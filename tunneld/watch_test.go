@@ -61,6 +61,39 @@ func TestSavedFilesAreFollowed(t *testing.T) {
 	ping(t, open, "the untouched connection")
 }
 
+// Fifty saves a second for ten seconds, bad ones among them and each in another
+// way, end in the state of the last one, and cut nothing else.
+func TestManySavesEndInTheLast(t *testing.T) {
+	t.Parallel()
+	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
+	addrs := freeAddrs(t, 5)
+	head := server(d) + localForward("keep", addrs[0], echo.Addr)
+	with := func(addr string) string { return head + localForward("edit", addr, echo.Addr) }
+	p := startDaemon(t, map[string]string{"work": with(addrs[1])})
+	p.forward(0, "work", "keep", "listening")
+	open := dialTCP(t, addrs[0])
+	tick := time.NewTicker(time.Second / 50)
+	defer tick.Stop()
+	for n := range 500 {
+		save, text := p.profile, with(addrs[1+n%3])
+		if n%2 == 0 {
+			save = p.replace
+		}
+		if n%5 == 0 {
+			text += "tagret = 1\n"
+		}
+		save("work", text)
+		ping(t, open, fmt.Sprint("save ", n))
+		<-tick.C
+	}
+	p.profile("work", with(addrs[4]))
+	sshtest.Eventually(t, patience, "the last save", func() bool { return !isDeaf(addrs[4]) })
+	q := p.observe("work", "current", func(q control.Profile) bool { return q.RunningVersion == "current" && isServing(q) })
+	if ping(t, open, "through all of it"); q.Reconnects != 0 {
+		t.Errorf("%+v", q)
+	}
+}
+
 // A bad save keeps the last good version, is told once, and the next good save
 // mends it.
 func TestBadSaveIsMended(t *testing.T) {
