@@ -53,14 +53,26 @@ func (f *File) makeRoom(n int64) error {
 		return nil
 	}
 	f.Close()
-	moved := os.Rename(f.Path, f.Older)
+	moved := f.move()
 	err := f.begin()
-	// On Windows a reader can hold a file in its place, for a while: it grows on.
+	// On Windows another program can hold a file in its place, for a while: it
+	// grows on.
 	if moved != nil && f.size+n > 2*f.Limit {
 		f.Close()
 		return moved
 	}
 	return err
+}
+
+// move moves the file aside. By way of an [os.Root], here and where the files are
+// opened to be read, Windows lets one move under those who read it.
+func (f *File) move() error {
+	folder, err := os.OpenRoot(filepath.Dir(f.Path))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Rename(filepath.Base(f.Path), filepath.Base(f.Older))
 }
 
 // begin opens the file. A last line without an end, from a crash or a full
@@ -114,7 +126,7 @@ func (f *File) OpenBoth() (older, latest *os.File, err error) {
 }
 
 func openIfAny(path string) (*os.File, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenInRoot(filepath.Dir(path), filepath.Base(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

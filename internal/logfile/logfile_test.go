@@ -1,8 +1,10 @@
 package logfile
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -38,6 +40,39 @@ func TestRotates(t *testing.T) {
 	write(t, f, "one", "two", "three", "four", "much longer than the limit", "five")
 	if got := contents(t, f.Older) + "|" + contents(t, f.Path); got != "much longer than the limit\n|five\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+// Who reads keeps what was there, and nothing waits for that.
+func TestRotatesUnderReaders(t *testing.T) {
+	f := newFile(t, 10)
+	write(t, f, "first")
+	var open []*os.File
+	before := "first\n"
+	for _, line := range []string{"second", "third"} {
+		older, latest, err := f.OpenBoth()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer older.Close()
+		defer latest.Close()
+		open = append(open, older, latest)
+		write(t, f, line)
+		if got, want := contents(t, f.Older)+"|"+contents(t, f.Path), before+"|"+line+"\n"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		before = line + "\n"
+		if runtime.GOOS == "windows" {
+			break // Wine replaces no open file, as Windows before 10
+		}
+	}
+	for i, want := range []string{"", "first\n", "first\n", "second\n"}[:len(open)] {
+		if open[i] == nil {
+			continue // there was none
+		}
+		if got, err := io.ReadAll(open[i]); err != nil || string(got) != want {
+			t.Errorf("%q, %v", got, err)
+		}
 	}
 }
 
