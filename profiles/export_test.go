@@ -7,6 +7,15 @@ func WatchBlind(ctx context.Context, dir string, o WatchOptions, changed func())
 	newWatch(dir, o).serve(ctx, changed)
 }
 
+// WatchErrors is Watch where the system tells of these errors alone.
+func WatchErrors(errors <-chan error) func(ctx context.Context, dir string, o WatchOptions, changed func()) {
+	return func(ctx context.Context, dir string, o WatchOptions, changed func()) {
+		w := newWatch(dir, o)
+		w.errors = errors
+		w.serve(ctx, changed)
+	}
+}
+
 // Parse reads a profile named lab from memory, with a daemon.toml where that
 // is good.
 func (l *Loader) Parse(daemon, text string) (Profile, []Setting, []Problem) {

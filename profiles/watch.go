@@ -3,6 +3,7 @@ package profiles
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -71,8 +72,10 @@ func (w *watch) serve(ctx context.Context, changed func()) {
 			return
 		case e := <-w.events:
 			w.hear(e)
-		case err := <-w.errors: // events were lost, or are not to be had
-			w.complain(err)
+		case err := <-w.errors:
+			if !errors.Is(err, fsnotify.ErrEventOverflow) { // after that one more come
+				w.complain(err)
+			}
 			w.written = true
 			w.burst.add(time.Now())
 		case <-poll.C:

@@ -2,6 +2,7 @@ package profiles_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 
 	"tunneld/internal/sshtest"
 	"tunneld/profiles"
@@ -330,6 +333,22 @@ func TestPoll(t *testing.T) {
 		w.says(t, fmt.Sprintf("%04d", n))
 	}
 	w.isCalm(t, "nothing")
+}
+
+// Events that were lost in a storm are one reason to look, and no trouble; what
+// else goes wrong is told, once.
+func TestLostEventsMeanALook(t *testing.T) {
+	wrong, told := make(chan error), make(chan error, 9)
+	o := profiles.WatchOptions{Poll: time.Hour, Trouble: func(err error) { told <- err }}
+	w := watchBy(t, profiles.WatchErrors(wrong), folder(t, map[string]string{"profiles/work.toml": described("0")}), o)
+	for n, err := range []error{fsnotify.ErrEventOverflow, errors.New("one"), errors.New("two")} {
+		write(t, w.Loader, "profiles/work.toml", described(fmt.Sprint("after ", n)))
+		wrong <- err
+		w.says(t, fmt.Sprint("after ", n))
+	}
+	if err := <-told; err.Error() != "one" || len(told) > 0 {
+		t.Errorf("told %v and %d more", err, len(told))
+	}
 }
 
 // Fifty saves a second end in the state of the last one, and are told at most
