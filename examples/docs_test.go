@@ -148,6 +148,31 @@ var (
 	localLink = regexp.MustCompile(`\]\(([^):#]+)\)`)
 )
 
+// README names every request of the local API.
+func TestReadmeHasTheRequests(t *testing.T) {
+	text := read(t, readme)
+	names := strings.NewReplacer("{name}", "NAME", "{forward}", "FORWARD", "{app}", "APP", "{action}", "up")
+	path, found := "", 0
+	for line := range strings.Lines(read(t, "../control/openapi.yaml")) {
+		if m := openAPIPath.FindStringSubmatch(line); m != nil {
+			path = names.Replace(m[1])
+		} else if m := openAPIMethod.FindStringSubmatch(line); m != nil {
+			found++
+			if request := strings.ToUpper(m[1]) + " " + path; !regexp.MustCompile("`" + regexp.QuoteMeta(request) + "[`?]").MatchString(text) {
+				t.Errorf("README.md lacks `%s`: add it to the table of the local API", request)
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("%d requests in openapi.yaml", found)
+	}
+}
+
+var (
+	openAPIPath   = regexp.MustCompile(`(?m)^  (/[^:]+):$`)
+	openAPIMethod = regexp.MustCompile(`(?m)^    (get|post|put|patch|delete):$`)
+)
+
 // Every TOML block of README is a profile that loads.
 func TestReadmeProfilesLoad(t *testing.T) {
 	blocks := tomlBlock.FindAllStringSubmatch(read(t, readme), -1)

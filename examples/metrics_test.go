@@ -3,6 +3,7 @@ package examples
 import (
 	"bufio"
 	"encoding/json"
+	"maps"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -18,6 +19,8 @@ var (
 	// A metric with its conditions, {profile="work", state=~"up"}.
 	selector = regexp.MustCompile(`\b(tunneld_[a-z0-9_]+)\{([^}]*)\}`)
 	labelOf  = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!=|!~|=)`)
+	// Labels by which a query joins or sums, by (profile, code).
+	grouping = regexp.MustCompile(`\b(?:by|on|without|ignoring) \(([a-z_, ]+)\)`)
 )
 
 // given are the labels that Prometheus adds, and those of a histogram's buckets.
@@ -48,6 +51,7 @@ func exported(t *testing.T) map[string][]string {
 // The metrics and labels that the dashboard and the alerts ask for exist.
 func TestDashboardAndAlertsAskForWhatThereIs(t *testing.T) {
 	known := exported(t)
+	labels := slices.Concat(slices.Concat(slices.Collect(maps.Values(known))...), given)
 	for _, file := range []string{dashboardFile, alertsFile} {
 		text := strings.ReplaceAll(read(t, file), `\"`, `"`)
 		if len(metricName.FindAllString(text, -1)) == 0 {
@@ -56,6 +60,13 @@ func TestDashboardAndAlertsAskForWhatThereIs(t *testing.T) {
 		for _, name := range metricName.FindAllString(text, -1) {
 			if _, found := known[name]; !found {
 				t.Errorf("%s: there is no metric %s", file, name)
+			}
+		}
+		for _, m := range grouping.FindAllStringSubmatch(text, -1) {
+			for _, label := range strings.Split(m[1], ", ") {
+				if !slices.Contains(labels, label) {
+					t.Errorf("%s: %s: no metric has this label", file, m[0])
+				}
 			}
 		}
 		for _, m := range selector.FindAllStringSubmatch(text, -1) {
