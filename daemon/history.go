@@ -67,8 +67,9 @@ func (h *history) recall() error {
 // whatever the clock said, and with Follow all that happens, until ctx or Serve
 // ends.
 func (h *history) tell(ctx context.Context, opts control.EventOptions, tell func(control.Event)) error {
-	at, now := h.ring.bounds()
-	if err := h.tellOlder(ctx, at, opts.Since, tell); err != nil {
+	_, now := h.ring.bounds()
+	at, err := h.tellOlder(ctx, opts.Since, tell)
+	if err != nil {
 		return err
 	}
 	end := now
@@ -97,22 +98,30 @@ func (h *history) tell(ctx context.Context, opts control.EventOptions, tell func
 	return ctx.Err()
 }
 
-// tellOlder tells what only the files have: the events since a time that come
-// before number at. They are found by the event that has this number.
-func (h *history) tellOlder(ctx context.Context, at int, since time.Time, tell func(control.Event)) error {
-	first, _, wait := h.ring.next(at)
-	if wait != nil || !since.Before(first.Time) {
-		return nil
+// tellOlder tells what only the files have since a time, and returns the number of
+// the event to go on with in memory. That is the oldest there at the moment at
+// which the files come to it: while somebody reads, both move on.
+func (h *history) tellOlder(ctx context.Context, since time.Time, tell func(control.Event)) (at int, err error) {
+	first, at, found := h.ring.oldest()
+	if !found || !since.Before(first.Time) {
+		return at, nil
 	}
-	return h.files.readTail(math.MaxInt64, func(e control.Event) bool {
-		if isSame(e, first) || ctx.Err() != nil {
+	isPast := false // first has come, and at is the number of what comes next
+	err = h.files.readTail(math.MaxInt64, func(e control.Event) bool {
+		oldest, n, _ := h.ring.oldest()
+		if isSame(e, oldest) {
+			at = n
 			return false
+		}
+		if isPast = isPast || isSame(e, first); isPast {
+			at++
 		}
 		if !e.Time.Before(since) {
 			tell(e)
 		}
-		return true
+		return ctx.Err() == nil
 	})
+	return at, err
 }
 
 // isSame reports whether e, as it was read, is the event that was written: JSON

@@ -204,6 +204,48 @@ func TestHistoryReachesIntoTheFiles(t *testing.T) {
 	check()
 }
 
+// Whoever reads the files while events go on has each once, without a gap: what
+// memory drops meanwhile comes out of the files, and then what happens.
+func TestHistoryGoesOnUnderAReader(t *testing.T) {
+	sshtest.Leaks(t)
+	dir := t.TempDir()
+	k := keep(t, dir, 1<<20)
+	k.ring.limit = 10 * cost(info(1000))
+	last := 999
+	more := func() {
+		last++
+		k.add(info(last))
+		sshtest.Eventually(t, patience, "written", func() bool { return slices.Contains(kept(t, dir), info(last).Message) })
+	}
+	for range 40 {
+		more()
+	}
+	for _, follow := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var got, want []string
+		now, end := last, last+21
+		err := k.tell(ctx, control.EventOptions{Follow: follow}, func(e control.Event) {
+			got = append(got, e.Message)
+			if last < end {
+				more()
+			}
+			if e.Message == info(end).Message {
+				cancel()
+			}
+		})
+		if follow {
+			now = end
+		}
+		for n := range max(len(got), now-1000+1) { // what has happened by then, at least
+			want = append(want, info(1000+n).Message)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("follow %v: got %q, %v", follow, got, err)
+		}
+		cancel()
+	}
+}
+
 // A line that a crash cut off is left out, and spoils no other.
 func TestHistoryAfterACrash(t *testing.T) {
 	dir := t.TempDir()

@@ -51,6 +51,13 @@ func (r *ring) bounds() (oldest, end int) {
 	return r.first, r.first + len(r.events)
 }
 
+// oldest returns the oldest event and its number. found is false while there is
+// none.
+func (r *ring) oldest() (e control.Event, at int, found bool) {
+	e, at, wait := r.next(0)
+	return e, at, wait == nil
+}
+
 // next returns the event with number at, or the oldest after it. missed is how
 // many are gone between. Where there is none yet, wait is closed when there is.
 func (r *ring) next(at int) (e control.Event, missed int, wait <-chan struct{}) {
