@@ -41,3 +41,32 @@ func TestPipeAccess(t *testing.T) {
 		}
 	}
 }
+
+// A member of the group may ask, and make no pipe of the same name.
+func TestPipeAccessOfGroup(t *testing.T) {
+	const group = "Users"
+	if _, _, _, err := windows.LookupSID("", group); err != nil {
+		t.Skip(err)
+	}
+	list, err := pipeAccess(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sd, err := windows.SecurityDescriptorFromString(list)
+	if err != nil {
+		t.Fatal(list, err)
+	}
+	dacl, _, err := sd.DACL()
+	if err != nil || dacl.AceCount != 4 {
+		t.Fatalf("%s: %v", list, err)
+	}
+	var entry *windows.ACCESS_ALLOWED_ACE
+	if err := windows.GetAce(dacl, 3, &entry); err != nil {
+		t.Fatal(err)
+	}
+	const makePipe = 0x4 // FILE_CREATE_PIPE_INSTANCE
+	const change = windows.WRITE_DAC | windows.WRITE_OWNER | windows.DELETE
+	if mask := entry.Mask; mask&(windows.FILE_READ_DATA|windows.FILE_WRITE_DATA) != windows.FILE_READ_DATA|windows.FILE_WRITE_DATA || mask&(makePipe|change) != 0 {
+		t.Errorf("%s: the group has %#x", list, mask)
+	}
+}
