@@ -25,7 +25,6 @@ import (
 const (
 	scrapeHeaderLimit = 5 * time.Second  // to send the request
 	scrapeWriteLimit  = 10 * time.Second // to take the answer
-	scrapeIdleLimit   = 2 * time.Minute  // between two scrapes, which are a minute apart mostly
 	scrapeHeaderBytes = 16 << 10
 	scrapeConnections = 16 // at once; the next wait until one ends
 )
@@ -92,11 +91,11 @@ func (m *scraped) serve(ctx context.Context) error {
 		ReadHeaderTimeout: scrapeHeaderLimit,
 		ReadTimeout:       scrapeHeaderLimit,
 		WriteTimeout:      scrapeWriteLimit,
-		IdleTimeout:       scrapeIdleLimit,
 		MaxHeaderBytes:    scrapeHeaderBytes,
 		ConnState:         counting(&conns),
 		ErrorLog:          log.New(io.Discard, "", 0), // a panic fails its scrape, which Prometheus shows
 	}
+	h.SetKeepAlivesEnabled(false)                               // one that is kept would hold a place for nothing
 	closing := context.AfterFunc(ctx, func() { _ = h.Close() }) // what it fails to close is closed
 	defer closing()
 	e := control.Event{Kind: "api", Level: control.Info, Message: "metrics are served", Detail: "http://" + m.address.String() + "/metrics"}

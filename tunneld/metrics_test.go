@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -206,6 +207,16 @@ func TestMetricsAreGivenToScrapesAlone(t *testing.T) {
 		answer.Body.Close()
 		if answer.StatusCode != c.want {
 			t.Errorf("%s %s to %q: %s, want %d", c.method, c.path, c.host, answer.Status, c.want)
+		}
+	}
+	for range 20 { // more than the limit, and each stays when it is answered
+		c := dialTCP(t, addr)
+		defer c.Close()
+		if _, err := fmt.Fprintf(c, "GET /metrics HTTP/1.1\r\nHost: %s\r\n\r\n", addr); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || line != "HTTP/1.1 200 OK\r\n" {
+			t.Fatalf("%q, %v", line, err)
 		}
 	}
 	silent := make([]net.Conn, 0, 20)
