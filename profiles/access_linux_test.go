@@ -98,6 +98,22 @@ func TestSystemCopiesOthersCanChange(t *testing.T) {
 	}
 }
 
+// What others say was not kept is taken all the same.
+func TestSystemTrialOthersCanChange(t *testing.T) {
+	l := folder(t, map[string]string{"profiles/work.toml": systemProfile})
+	l.Env.System = true
+	before := load(t, l)
+	write(t, l, "profiles/work.toml", systemProfile+"description = 'new'\n")
+	must(t, l.Try(before, load(t, l)))
+	if set, _ := restarted(l).Load(); names(set) != "work (last_good)" {
+		t.Fatalf("not on trial: %s", names(set))
+	}
+	must(t, os.Chmod(filepath.Join(l.State, "last-good", "trial.json"), 0o666))
+	if set, _ := restarted(l).Load(); names(set) != "work" {
+		t.Errorf("undone by others: %s", names(set))
+	}
+}
+
 // Nothing is kept in a folder of others, and that is told.
 func TestSystemCopiesInAFolderOfOthers(t *testing.T) {
 	l := folder(t, map[string]string{"profiles/work.toml": systemProfile})

@@ -73,7 +73,7 @@ func (w *watch) serve(ctx context.Context, changed func()) {
 		case e := <-w.events:
 			w.hear(e)
 		case err := <-w.errors:
-			if !errors.Is(err, fsnotify.ErrEventOverflow) { // after that one more come
+			if !errors.Is(err, fsnotify.ErrEventOverflow) { // some were lost, but more will come
 				w.complain(err)
 			}
 			w.written = true
