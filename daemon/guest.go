@@ -3,9 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 	"time"
+
+	"tunneld/fault"
 )
 
 // guest is a stream that somebody uses beside the forwards. It is counted and
@@ -20,7 +21,7 @@ type guest struct {
 	once    sync.Once
 
 	mu    sync.Mutex // guards what follows
-	broke error      // why the stream did, while somebody was there to hear it; or nil
+	broke error      // why the stream did: the link was lost, or the tunnel ended; or nil
 }
 
 // receive takes a guest in, where the profile allows it. It ends with refused or
@@ -57,15 +58,19 @@ func (g *guest) explain(err error) error {
 	if err != nil && g.ctx.Err() != nil {
 		err = context.Cause(g.ctx)
 	}
-	if err == nil || err == io.EOF {
-		return err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.broke == nil && g.visit.ctx.Err() == nil {
-		g.broke = err
+	if fault.As(err) != nil || g.ctx.Err() != nil && g.visit.ctx.Err() == nil {
+		g.noteBroken(err)
 	}
 	return g.visit.explain(err)
+}
+
+// noteBroken keeps the first reason.
+func (g *guest) noteBroken(why error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.broke == nil {
+		g.broke = why
+	}
 }
 
 func (g *guest) why() error {

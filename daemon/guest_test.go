@@ -55,3 +55,24 @@ func TestDialIsNoted(t *testing.T) {
 		t.Error("an event of what the profile forbids")
 	}
 }
+
+// A copy whose end is ours ended well.
+func TestEndOfCopyIsNoted(t *testing.T) {
+	text, _ := sessionProfile(t)
+	s, told := supervise(t, map[string]string{"work": text})
+	awaitProfile(t, s, "work", "up")
+	p, err := s.SFTP(t.Context(), "work")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.(*sftpPipe).program.Close()
+	if _, err := io.ReadAll(p); err == nil {
+		t.Error("it reads on")
+	}
+	p.Close()
+	if !told.has(func(e control.Event) bool {
+		return e.Message == "session ended" && strings.HasPrefix(e.Detail, "a copy, after ")
+	}) {
+		t.Error("no event says that it ended")
+	}
+}
