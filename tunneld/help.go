@@ -55,6 +55,7 @@ func newHelp() *cobra.Command {
 			if err != nil || len(rest) > 0 {
 				return &usageError{c.Root(), unknownCommand(c.Root(), strings.Join(args, " "))}
 			}
+			about.InitDefaultHelpFlag() // as --help would have
 			return about.Help()
 		},
 		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"context"
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,38 +13,46 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 
-	"tunneld/control"
 	"tunneld/internal/sshtest"
 )
 
 // TestDaemonScripts runs testdata/daemon/*.txt: command lines against a daemon
-// whose profiles lead to a real sshd. $ECHO is behind that, $LISTEN is free, and
-// $FINGERPRINT is sshd's.
+// whose profiles lead to a real sshd. $ECHO is behind that, on $LISTEN and $DEAD
+// nothing listens; the other variables are sshd's.
 func TestDaemonScripts(t *testing.T) {
 	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	known := server(d)
+	way := strings.Replace(server(d), aliased(d), "known_hosts", 1)
+	known, err := os.ReadFile(aliased(d))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "daemon"),
+		Dir:           filepath.Join("testdata", "daemon"),
+		UpdateScripts: *rewrite,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("ECHO", echo.Addr)
-			e.Setenv("LISTEN", freeAddr(t))
-			e.Setenv("FINGERPRINT", ssh.FingerprintSHA256(d.HostKeys[0]))
-			return setUpScript(e)
+			dead := freeAddr(t)
+			for name, value := range map[string]string{
+				"ECHO": echo.Addr, "LISTEN": freeAddr(t), "SSHD": d.Addr, "SSHD_PORT": strconv.Itoa(d.Port),
+				"DEAD": dead, "DEAD_PORT": dead[strings.LastIndex(dead, ":")+1:], "AUTHORIZED": d.AuthorizedKeys,
+				"FINGERPRINT": ssh.FingerprintSHA256(d.HostKeys[0]), "USER": d.User, "KEY": d.ClientKey,
+			} {
+				e.Setenv(name, value)
+			}
+			config := filepath.Join(e.WorkDir, "config")
+			return errors.Join(setUpScript(e), os.MkdirAll(config, 0o700), os.WriteFile(filepath.Join(config, "known_hosts"), known, 0o600)) // trust writes there
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails": fails, "daemon": scriptDaemon,
-			"profile": func(ts *testscript.TestScript, _ bool, args []string) { scriptProfile(ts, known, args) },
-		},
+		Cmds: scriptCommands(map[string]scriptCommand{
+			"daemon":  scriptDaemon,
+			"profile": func(ts *testscript.TestScript, _ bool, args []string) { scriptProfile(ts, way, args) },
+		}),
 	})
 }
 
-// scriptProfile NAME FILE [ALIAS] makes a profile of the file, with its
-// variables, and the way to sshd. Under an ALIAS no known_hosts knows that.
+// scriptProfile NAME FILE [OLD NEW]... makes a profile of the file, with its
+// variables, and the way to sshd, in which each OLD is replaced.
 func scriptProfile(ts *testscript.TestScript, way string, args []string) {
 	path, file := ts.MkAbs(filepath.Join("config", "profiles", args[0]+".toml")), args[1]
-	if len(args) > 2 {
-		way = strings.Replace(way, `alias = "server"`, fmt.Sprintf("alias = %q", args[2]), 1)
-	}
+	way = strings.NewReplacer(args[2:]...).Replace(way)
 	ts.Check(os.MkdirAll(filepath.Dir(path), 0o700))
 	ts.Check(os.WriteFile(path, []byte(way+os.Expand(ts.ReadFile(file), ts.Getenv)), 0o600))
 }
@@ -52,9 +60,8 @@ func scriptProfile(ts *testscript.TestScript, way string, args []string) {
 // scriptDaemon starts a daemon, and waits until it answers. It ends with the
 // script.
 func scriptDaemon(ts *testscript.TestScript, _ bool, _ []string) {
-	config := ts.Getenv("TUNNELD_CONFIG")
-	cmd := exec.Command(program, "run", "--config", config)
-	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK=", "HOME="+ts.Getenv("HOME"))
+	cmd := exec.Command(program, "run", "--config", ts.Getenv("TUNNELD_CONFIG"))
+	cmd.Env = append(environment(), "HOME="+ts.Getenv("HOME"), "DBUS_SESSION_BUS_ADDRESS=")
 	var log strings.Builder
 	cmd.Stderr = &log
 	ts.Check(cmd.Start())
@@ -64,13 +71,5 @@ func scriptDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 			ts.Logf("the daemon: %v\n%s", err, log.String())
 		}
 	})
-	client := control.New(here().folderSocket(filepath.Join(config, "state")))
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for {
-		if _, err := client.Status(ctx); err == nil {
-			return
-		}
-		ts.Check(pause(ctx))
-	}
+	untilPrinted(ts, false, []string{`"version":`, "tunneld", "status", "--json"})
 }

@@ -81,9 +81,10 @@ func (t table) print(s control.Status, now time.Time) {
 		}
 		rows = append(rows, x11Rows(p, now)...)
 	}
-	if len(s.Profiles) > 0 {
+	switch {
+	case len(s.Profiles) > 0:
 		t.rows(rows)
-	} else {
+	case len(s.Problems) == 0: // they speak for themselves
 		fmt.Fprintf(t.out, "no profiles run from %s\n", s.Config)
 	}
 	for _, p := range s.Problems {
