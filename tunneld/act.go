@@ -65,6 +65,9 @@ type target struct {
 	matched               bool // by a pattern, and not named
 }
 
+// String is how people name t.
+func (t target) String() string { return strings.TrimSuffix(t.profile+"/"+t.forward+t.app, "/") }
+
 // actAll acts on all targets, also after one that fails, and returns those that
 // did not. What a pattern matches and is disabled is passed over.
 func actAll(ctx context.Context, client *control.Client, action control.Action, targets []target) (acted []target, err error) {
@@ -184,7 +187,7 @@ func awaitTargets(ctx context.Context, client *control.Client, targets []target,
 func lagging(s control.Status, targets []target) (down []string) {
 	for _, t := range targets {
 		if state := t.state(s); state != "up" && state != "listening" && state != "running" {
-			down = append(down, strings.TrimSuffix(t.profile+"/"+t.forward+t.app, "/")+" "+state)
+			down = append(down, t.String()+" "+state)
 		}
 	}
 	return down

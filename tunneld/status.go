@@ -102,7 +102,11 @@ func verdict(s control.Status) error {
 	return nil
 }
 
-// notUp returns the profiles and forwards that should be up and are not, with
+// isTried says whether a forward, or a display at the server, should be up and is
+// not.
+func isTried(state string) bool { return state == "waiting" || state == "retrying" }
+
+// notUp returns the profiles, and what is in them, that should be up and are not, with
 // the profiles whose file is so wrong that nothing runs. Profiles on demand and
 // manual ones may be down.
 func notUp(s control.Status) []string {
@@ -116,9 +120,12 @@ func notUp(s control.Status) []string {
 			names = append(names, p.Name)
 		default:
 			for _, f := range p.Forwards {
-				if f.State == "waiting" || f.State == "retrying" {
+				if isTried(f.State) {
 					names = append(names, p.Name+"/"+f.Name)
 				}
+			}
+			if d := p.X11.Remote; d != nil && isTried(d.State) {
+				names = append(names, p.Name+"/"+remoteName(*d))
 			}
 		}
 	}

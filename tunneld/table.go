@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 
 	"tunneld/control"
@@ -22,7 +22,7 @@ const noteIndent = "        "
 // slowest is the rate, in bytes per second, that is worth a word.
 const slowest = 0.5
 
-// narrowest is the least room that a route is given.
+// narrowest is the least room, in cells, that a name or a route is given.
 const narrowest = 16
 
 // table writes the status as people read it: one line a profile, one a forward,
@@ -100,17 +100,18 @@ func (t table) rows(rows []row) {
 	var width [5]int
 	for _, r := range rows {
 		for i, cell := range r.cells {
-			width[i] = max(width[i], utf8.RuneCountInString(cell))
+			width[i] = max(width[i], ansi.StringWidth(cell))
 		}
 	}
-	if t.width > 0 { // the route gives way
-		rest := width[0] + width[1] + width[2] + width[4] + 4*2
-		width[3] = min(width[3], max(narrowest, t.width-rest))
+	if t.width > 0 { // the route gives way, then the names
+		rest := t.width - width[1] - width[2] - width[4] - 4*2
+		width[0] = min(width[0], max(narrowest, rest-narrowest))
+		width[3] = min(width[3], max(narrowest, rest-width[0]))
 	}
 	for _, r := range rows {
-		line := pad(r.cells[0], width[0]) + "  " + t.painted(r.paint, pad(r.cells[1], width[1])) + "  " +
-			pad(r.cells[2], width[2]) + "  " + pad(cut(r.cells[3], width[3]), width[3]) + "  " +
-			strings.Repeat(" ", width[4]-utf8.RuneCountInString(r.cells[4])) + r.cells[4] // numbers stand to the right
+		line := cell(r.cells[0], width[0]) + "  " + t.painted(r.paint, pad(r.cells[1], width[1])) + "  " +
+			pad(r.cells[2], width[2]) + "  " + cell(r.cells[3], width[3]) + "  " +
+			strings.Repeat(" ", width[4]-ansi.StringWidth(r.cells[4])) + r.cells[4] // numbers stand to the right
 		fmt.Fprintln(t.out, strings.TrimRight(line, " "))
 		for _, text := range r.notes {
 			t.note(noteIndent, text)
@@ -122,7 +123,7 @@ func (t table) rows(rows []row) {
 func (t table) note(indent, text string) {
 	line := indent
 	for i, word := range strings.Fields(text) {
-		switch n := utf8.RuneCountInString(line) + 1 + utf8.RuneCountInString(word); {
+		switch n := ansi.StringWidth(line) + 1 + ansi.StringWidth(word); {
 		case i == 0:
 			line += word
 		case t.width > 0 && n > t.width:
@@ -269,16 +270,11 @@ func stateColor(state string) string {
 	}
 }
 
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
-}
+// cell is s in a column of that width, cut if need be.
+func cell(s string, width int) string { return pad(ansi.Truncate(s, width, "…"), width) }
 
-// cut shortens s to width.
-func cut(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
-		return s
-	}
-	return string([]rune(s)[:width-1]) + "…"
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-ansi.StringWidth(s)))
 }
 
 // until is when something will be: in 9s, at 15:04.

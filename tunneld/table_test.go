@@ -1,12 +1,13 @@
 package main
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
 	"tunneld/control"
@@ -25,6 +26,11 @@ func aStatus(now time.Time) control.Status {
 				{Name: "hook", Kind: "remote", State: "retrying", Since: ago(5 * time.Second), Listen: "localhost:8080", Target: "localhost:3000",
 					Error: &control.Error{Code: fault.RemotePortBusy, Message: "port 8080 is taken", Hint: "it is tried again until it is free"}},
 				{Name: "socks", Kind: "dynamic", State: "stopped", Listen: "localhost:1080"},
+			}, X11: control.X11{
+				State: "ready", Display: ":0", From: "handed", Active: 2, Refused: 1, Refusals: map[fault.Code]uint64{fault.X11Expired: 1},
+				Remote: &control.RemoteDisplay{Display: "localhost:7", State: "retrying", Since: ago(5 * time.Second), Active: 3,
+					Error: &control.Error{Code: fault.RemotePortBusy, Message: "port 6007 is taken", Hint: "choose another x11.remote_display"}},
+				Apps: []control.App{{Name: "xterm", State: "running", Since: ago(time.Hour), Running: 2, Exit: "status 1"}},
 			}},
 			{Name: "edge", State: "refused", Since: ago(9 * time.Minute), Server: "ana@edge:22", RetryAt: ago(-61 * time.Second), RunningVersion: "last_good",
 				Error: &control.Error{Code: fault.HostKeyChanged, Message: "the server shows another key, SHA256:0123456789012345678901234567890123456789012, and not the one in known_hosts", Hint: "compare with the administrator"}},
@@ -43,6 +49,12 @@ work     up         2h13m  ana@bastion.example.com:22  12.4 ms
         remote_port_busy: port 8080 is taken
         hint: it is tried again until it is free
   socks  stopped    -      localhost:1080                          0
+  x11    ready             :0, handed over                         2
+        1 window refused: x11_expired 1
+  x11:7  retrying   5s     localhost:7 at the server               3
+        remote_port_busy: port 6007 is taken
+        hint: choose another x11.remote_display
+  xterm  running    1h0m   status 1                                2
 edge     refused    9m     host_key_changed, next try at 12:01
         the server shows another key, SHA256:0123456789012345678901234567890123456789012, and not the one in known_hosts
         hint: compare with the administrator
@@ -61,6 +73,12 @@ work     up         2h13m  ana@bastion.example.com:2…
         remote_port_busy: port 8080 is taken
         hint: it is tried again until it is free
   socks  stopped    -      localhost:1080                 0
+  x11    ready             :0, handed over                2
+        1 window refused: x11_expired 1
+  x11:7  retrying   5s     localhost:7 at the server      3
+        remote_port_busy: port 6007 is taken
+        hint: choose another x11.remote_display
+  xterm  running    1h0m   status 1                       2
 edge     refused    9m     host_key_changed, next tr…
         the server shows another key,
         SHA256:0123456789012345678901234567890123456789012,
@@ -84,11 +102,35 @@ func TestTable(t *testing.T) {
 			t.Errorf("width %d:\n%s", c.width, diff)
 		}
 	}
-	var b strings.Builder
-	table{out: &b, width: 80}.print(aStatus(now), now)
-	for line := range strings.Lines(b.String()) {
-		if utf8.RuneCountInString(line) > 81 {
-			t.Errorf("too wide: %s", line)
+}
+
+// No name, state or text of words makes a line wider than the terminal.
+func TestTableFits(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	word := func(most int) string {
+		return strings.Repeat([]string{"a", "端", "é"}[random.IntN(3)], 1+random.IntN(most/2))
+	}
+	states := []string{"up", "connecting", "listening", "retrying", "refused", "blocked", "disabled", "idle"}
+	for range 500 {
+		s := aStatus(noon)
+		for i := range s.Profiles {
+			p := &s.Profiles[i]
+			p.Name, p.Server, p.State = word(80), word(99), states[random.IntN(len(states))]
+			p.Error = &control.Error{Code: fault.HandshakeTimeout, Message: word(60) + " " + word(60) + " " + word(60), Hint: word(60)}
+			for j := range p.Forwards {
+				f := &p.Forwards[j]
+				f.Name, f.Listen, f.Target, f.State = word(80), word(99), word(99), states[random.IntN(len(states))]
+				f.Error, f.Active = p.Error, random.IntN(100_000)
+			}
+		}
+		for _, width := range []int{72, 80, 132} {
+			var b strings.Builder
+			table{out: &b, width: width}.print(s, noon)
+			for line := range strings.Lines(b.String()) {
+				if n := ansi.StringWidth(strings.TrimSuffix(line, "\n")); n > width {
+					t.Fatalf("%d cells of %d:\n%s", n, width, line)
+				}
+			}
 		}
 	}
 }
@@ -126,10 +168,12 @@ func TestNotUp(t *testing.T) {
 		{Name: "stopped", State: "down", StoppedBy: &user},
 		{Name: "down", Start: "always", State: "down"},
 		{Name: "asks", Start: "always", State: "blocked"},
+		{Name: "far", State: "up", X11: control.X11{Remote: &control.RemoteDisplay{Display: "localhost:7", State: "retrying"}}},
+		{Name: "near", State: "up", X11: control.X11{Remote: &control.RemoteDisplay{Display: "localhost:7", State: "ready"}}},
 	}, Problems: []control.Problem{
 		{File: "profiles/up.toml"}, {File: "profiles/bad.toml"}, {File: "profiles/bad.toml"}, {File: "profiles/meh.toml", Warning: true}, {File: "daemon.toml"},
 	}}
-	if got, want := notUp(s), []string{"up/b", "down", "asks", "bad"}; !slices.Equal(got, want) {
+	if got, want := notUp(s), []string{"up/b", "down", "asks", "far/x11:7", "bad"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

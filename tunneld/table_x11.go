@@ -16,11 +16,19 @@ var displayOrigins = map[string]string{
 	"environment": "of the daemon", "default": "the usual one",
 }
 
+// localDisplay is what the display here is called, beside forwards and programs.
+const localDisplay = "x11"
+
+// remoteName is what the display at the server is called: x11:7.
+func remoteName(d control.RemoteDisplay) string {
+	return localDisplay + d.Display[max(strings.LastIndex(d.Display, ":"), 0):]
+}
+
 // x11Rows are the line of a profile's display, where something runs or failed,
 // that of its display at the server, and one for each program.
 func x11Rows(p control.Profile, now time.Time) (rows []row) {
 	x := p.X11
-	if x.State != "off" && x.State != "" {
+	if displayIsUsed(x) {
 		rows = append(rows, displayRow(x))
 	}
 	if d := x.Remote; d != nil {
@@ -32,12 +40,15 @@ func x11Rows(p control.Profile, now time.Time) (rows []row) {
 	return rows
 }
 
+// displayIsUsed says whether a program has asked for a window.
+func displayIsUsed(x control.X11) bool { return x.State != "off" && x.State != "" }
+
 func displayRow(x control.X11) row {
 	route := x.Display
 	if x.From != "" {
 		route += ", " + displayOrigins[x.From]
 	}
-	r := row{cells: [5]string{"  x11", x.State, "", route, fmt.Sprint(x.Active)}, paint: stateColor(x.State)}
+	r := row{cells: [5]string{"  " + localDisplay, x.State, "", route, fmt.Sprint(x.Active)}, paint: stateColor(x.State)}
 	if e := x.Error; e != nil {
 		r.notes = errorNotes(e)
 	}
@@ -48,7 +59,7 @@ func displayRow(x control.X11) row {
 }
 
 func remoteRow(d control.RemoteDisplay, now time.Time) row {
-	r := row{cells: [5]string{"  x11", d.State, since(d.Since, now), d.Display + " at the server", fmt.Sprint(d.Active)}, paint: stateColor(d.State)}
+	r := row{cells: [5]string{"  " + remoteName(d), d.State, since(d.Since, now), d.Display + " at the server", fmt.Sprint(d.Active)}, paint: stateColor(d.State)}
 	if d.Error != nil {
 		r.notes = errorNotes(d.Error)
 	}

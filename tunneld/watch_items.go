@@ -8,21 +8,28 @@ import (
 	"tunneld/fault"
 )
 
-// item is a profile, forward or program on the live screen.
+// place is what a line of the live screen is about: a profile, something of it
+// that can be started and stopped, or one of its displays, which cannot.
+type place struct {
+	target
+	display string
+}
+
+// String is how the line is found.
+func (p place) String() string {
+	if p.display != "" {
+		return p.profile + "/" + p.display
+	}
+	return p.target.String()
+}
+
+// item is a line of the live screen, with what stands under it.
 type item struct {
-	target  target
+	place   place
 	row     row // as in the table, but clean
 	flow    string
 	stopped bool // s starts it
 	asks    bool // its profile waits for a person
-}
-
-// String is how people name t.
-func (t target) String() string {
-	if t.forward+t.app == "" {
-		return t.profile
-	}
-	return t.profile + "/" + t.forward + t.app
 }
 
 // items returns what the screen shows, in its order: what the filter lets
@@ -30,48 +37,51 @@ func (t target) String() string {
 func (l *live) items() []item {
 	var items []item
 	for _, p := range l.status.Profiles {
-		var parts []item
-		for _, f := range p.Forwards {
-			if t := (target{profile: p.Name, forward: f.Name}); l.passes(t) {
-				parts = append(parts, item{
-					target: t, row: cleanRow(forwardRow(f, l.now)), flow: flow(f),
-					stopped: f.State == "stopped", asks: waitsForPerson(p),
-				})
-			}
+		parts := slices.DeleteFunc(l.parts(p), func(i item) bool { return !l.passes(i.place) })
+		whole := item{place: place{target: target{profile: p.Name}}, row: profileRow(p, l.now), stopped: isStopped(p)}
+		if len(parts) > 0 || l.passes(whole.place) {
+			parts = slices.Insert(parts, 0, whole)
 		}
-		parts = append(parts, l.appItems(p)...)
-		if t := (target{profile: p.Name}); len(parts) > 0 || l.passes(t) {
-			items = append(items, item{target: t, row: cleanRow(profileRow(p, l.now)), stopped: isStopped(p), asks: waitsForPerson(p)})
+		for i := range parts {
+			parts[i].row, parts[i].asks = cleanRow(parts[i].row), waitsForPerson(p)
 		}
 		items = append(items, parts...)
 	}
 	return items
 }
 
-// appItems are the programs of a profile that the filter lets through.
-func (l *live) appItems(p control.Profile) (items []item) {
-	for _, a := range p.X11.Apps {
-		if t := (target{profile: p.Name, app: a.Name}); l.passes(t) {
-			items = append(items, item{
-				target: t, row: cleanRow(appRow(a, l.now)),
-				stopped: a.State == "stopped", asks: waitsForPerson(p),
-			})
-		}
+// parts are the forwards, displays and programs of p.
+func (l *live) parts(p control.Profile) (parts []item) {
+	for _, f := range p.Forwards {
+		at := place{target: target{profile: p.Name, forward: f.Name}}
+		parts = append(parts, item{place: at, row: forwardRow(f, l.now), flow: flow(f), stopped: f.State == "stopped"})
 	}
-	return items
+	if displayIsUsed(p.X11) {
+		at := place{target{profile: p.Name}, localDisplay}
+		parts = append(parts, item{place: at, row: displayRow(p.X11)})
+	}
+	if d := p.X11.Remote; d != nil {
+		at := place{target{profile: p.Name}, remoteName(*d)}
+		parts = append(parts, item{place: at, row: remoteRow(*d, l.now)})
+	}
+	for _, a := range p.X11.Apps {
+		at := place{target: target{profile: p.Name, app: a.Name}}
+		parts = append(parts, item{place: at, row: appRow(a, l.now), stopped: a.State == "stopped"})
+	}
+	return parts
 }
 
-func (l *live) passes(t target) bool {
-	return strings.Contains(strings.ToLower(t.String()), strings.ToLower(l.filter))
+func (l *live) passes(p place) bool {
+	return strings.Contains(strings.ToLower(p.String()), strings.ToLower(l.filter))
 }
 
 // selected returns which of the items the cursor is on; where that is gone, the
 // one that took its place.
 func (l *live) selected(items []item) int {
-	if at := slices.IndexFunc(items, func(i item) bool { return i.target == l.cursor }); at >= 0 {
+	if at := slices.IndexFunc(items, func(i item) bool { return i.place == l.cursor }); at >= 0 {
 		return at
 	}
-	return max(min(l.place, len(items)-1), 0)
+	return max(min(l.at, len(items)-1), 0)
 }
 
 func isStopped(p control.Profile) bool { return p.State == "down" || p.State == "disabled" }

@@ -91,7 +91,7 @@ func (l *live) move(k tea.KeyPressMsg) {
 		at = len(items) - 1
 	}
 	if at = min(max(at, 0), len(items)-1); at >= 0 {
-		l.cursor, l.place = items[at].target, at
+		l.cursor, l.at = items[at].place, at
 	}
 }
 
@@ -114,10 +114,15 @@ func (l *live) toggle() control.Action {
 
 func (l *live) act(action control.Action) tea.Cmd {
 	i, ok := l.chosen()
-	if !ok {
+	switch {
+	case !ok:
 		return nil
+	case i.place.display != "":
+		l.message = i.place.String() + " starts and stops with " + i.place.profile
+		return nil
+	default:
+		return l.asks.act(action, i.place.target)
 	}
-	return l.asks.act(action, i.target)
 }
 
 // unlock begins the conversation that the chosen profile waits for.
@@ -127,9 +132,9 @@ func (l *live) unlock() tea.Cmd {
 	case !ok:
 		return nil
 	case !i.asks:
-		l.message = i.target.profile + " waits for nobody"
+		l.message = i.place.profile + " waits for nobody"
 		return nil
 	default:
-		return l.asks.answer(i.target.profile)
+		return l.asks.answer(i.place.profile)
 	}
 }

@@ -24,8 +24,8 @@ type live struct {
 	traffic       history
 	events        []control.Event // the last ones, oldest first
 
-	cursor   target // what the keys are about
-	place    int    // where that stood, should it go
+	cursor   place // what the keys are about
+	at       int   // where that stood, should it go
 	filter   string
 	typing   bool // the keys go to the filter
 	noEvents bool

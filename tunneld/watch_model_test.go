@@ -172,9 +172,9 @@ var sgr = strings.NewReplacer("\x1b[0m", "", "\x1b[2m", "", "\x1b[7m", "", "\x1b
 
 func TestLiveKeysAct(t *testing.T) {
 	l, d := liveAt(80, 24, aStatus(noon))
-	press(l, "r", "j", "s", "down", "down", "s", "j", "s", "u", "end", "s", "home", "u", "k", "r", "pgdown", "r")
+	press(l, "r", "j", "s", "down", "down", "s", "j", "j", "j", "s", "j", "s", "u", "end", "s", "home", "u", "k", "r", "pgdown", "r")
 	want := []string{
-		"restart work", "down work/db", "up work/socks", "down edge", "answer edge",
+		"restart work", "down work/db", "up work/socks", "down work/xterm", "down edge", "answer edge",
 		"up off", "restart work", "restart off",
 	}
 	if diff := cmp.Diff(want, d.asked); diff != "" {
@@ -221,10 +221,23 @@ func TestLiveFilter(t *testing.T) {
 	}
 }
 
+// A display has a line to read, and none of the keys is about it alone.
+func TestLiveDisplays(t *testing.T) {
+	l, d := liveAt(80, 24, aStatus(noon))
+	press(l, "/", "x11:7", "enter", "j", "r", "s")
+	if got := shown(l); !strings.Contains(got, "\n>   x11:7  retrying ") || !strings.Contains(got, "\nwork/x11:7 starts and stops with work  ") {
+		t.Errorf("got\n%s", got)
+	}
+	if len(d.asked) > 0 {
+		t.Errorf("asked for %q", d.asked)
+	}
+}
+
 // The cursor stays on its row when others come and go, and near its place when
 // that row goes.
 func TestLiveCursorStays(t *testing.T) {
 	s := aStatus(noon)
+	s.Profiles[0].X11 = control.X11{}
 	l, d := liveAt(80, 24, s)
 	press(l, "end", "up", "r")
 	s.Profiles[0].Forwards = s.Profiles[0].Forwards[:1]

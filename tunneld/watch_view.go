@@ -91,7 +91,7 @@ func (l *live) block(c columns, i item, chosen bool) []string {
 	if !chosen && l.away == nil {
 		c[stateColumn].paint = i.row.paint
 	}
-	line := c.line(c.cells(i, l.traffic.spark(i.target, c[minuteColumn].width)))
+	line := c.line(c.cells(i, l.traffic.spark(i.place.target, c[minuteColumn].width)))
 	switch {
 	case chosen:
 		line = paint(reverse, "> "+line)
