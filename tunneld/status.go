@@ -23,7 +23,7 @@ func newStatus(g *globals) *cobra.Command {
 		Use:   "status [PROFILE]",
 		Short: "Show what runs",
 		Long: "Show the state of every profile and forward, or of one profile, as the daemon observed it.\n" +
-			"The exit status is 3 when something that should be up is not, and 4 when no daemon answers. With --wait it looks again until all is up.\n" +
+			"The exit status is 3 when something that should be up is not, and 4 when no daemon answers. With --wait it looks again until a daemon answers and all is up.\n" +
 			"--watch is a live screen, with keys to restart, stop and unlock.",
 		Example: "  tunneld status\n  tunneld status work --json\n  tunneld status --wait 30s\n  tunneld status --watch",
 		Args:    arguments(0, 1),
@@ -34,17 +34,15 @@ func newStatus(g *globals) *cobra.Command {
 				if err := watchable(c); err != nil {
 					return err
 				}
-			}
-			client, err := g.connect(c.Context())
-			if err != nil {
-				return err
-			}
-			s, err := statusOnceUp(c.Context(), client, args, wait)
-			if err != nil {
-				return err
-			}
-			if live {
+				client, _, err := g.status(c.Context(), args)
+				if err != nil {
+					return err
+				}
 				return watch(c.Context(), client, strings.Join(args, ""))
+			}
+			s, err := g.statusOnceUp(c.Context(), args, wait)
+			if err != nil {
+				return err
 			}
 			if asJSON {
 				err = writeJSON(c.OutOrStdout(), s)
@@ -63,18 +61,28 @@ func newStatus(g *globals) *cobra.Command {
 	return c
 }
 
-// statusOnceUp returns the status, of one profile if it is named, as soon as
-// everything in it is up, after the limit at most.
-func statusOnceUp(ctx context.Context, client *control.Client, args []string, limit time.Duration) (control.Status, error) {
+// status asks the first daemon that answers, of one profile if it is named.
+func (g *globals) status(ctx context.Context, args []string) (client *control.Client, s control.Status, err error) {
+	if client, err = g.connect(ctx); err != nil {
+		return nil, s, err
+	}
+	s, err = client.Status(ctx)
+	for _, name := range args {
+		if err == nil {
+			s, err = only(s, name)
+		}
+	}
+	return client, s, err
+}
+
+// statusOnceUp returns the status as soon as everything in it is up, after the
+// limit at most. A daemon that is about to come is waited for too.
+func (g *globals) statusOnceUp(ctx context.Context, args []string, limit time.Duration) (control.Status, error) {
 	deadline := time.Now().Add(limit)
 	for {
-		s, err := client.Status(ctx)
-		for _, name := range args {
-			if err == nil {
-				s, err = only(s, name)
-			}
-		}
-		if err != nil || len(notUp(s)) == 0 || !time.Now().Before(deadline) {
+		_, s, err := g.status(ctx, args)
+		hopeful := fault.CodeOf(err) == fault.DaemonNotRunning || err == nil && len(notUp(s)) > 0
+		if !hopeful || !time.Now().Before(deadline) {
 			return s, err
 		}
 		if err := pause(ctx); err != nil {
