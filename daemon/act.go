@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"tunneld/control"
 	"tunneld/fault"
@@ -45,7 +43,7 @@ func (s *Supervisor) find(profile, forward string) (profiles.Profile, error) {
 		switch {
 		case f.Name != forward:
 		case !f.Enabled:
-			return p, refuseDisabled(downKey(profile, forward))
+			return p, refuseDisabled(nameOf(profile, forward))
 		default:
 			return p, nil
 		}
@@ -62,20 +60,20 @@ func (s *Supervisor) actProfile(running context.Context, action control.Action, 
 	t := s.tunnel(p.Name)
 	switch {
 	case action == control.Down:
-		s.setDowned(p.Name, "", true)
+		s.wishes.setDown(p.Name, "")
 		awaitAll([]<-chan struct{}{s.stop(p.Name)}, stopTime)
 		return
 	case t == nil || t.isLent():
-		s.forgetDowned(p.Name)
-		s.setUpped(p.Name)
+		s.wishes.forget(p.Name)
+		s.wishes.setUp(p.Name)
 		t = s.start(running, p)
 	case action == control.Restart:
 		t.link.Restart()
 	}
 	t.link.Connect()
 	for _, f := range p.Forwards { // up brings the forwards, too, that were stopped one by one
-		if action == control.Up && f.Enabled && s.isDowned(p.Name, f.Name) {
-			s.setDowned(p.Name, f.Name, false)
+		if action == control.Up && f.Enabled && s.wishes.isDown(p.Name, f.Name) {
+			s.wishes.unsetDown(p.Name, f.Name)
 			t.startForward(p, f.Name)
 		}
 	}
@@ -89,51 +87,19 @@ func (s *Supervisor) actForward(running context.Context, action control.Action, 
 	if action != control.Up && t != nil {
 		awaitAll([]<-chan struct{}{t.stopForward(forward)}, stopTime)
 	}
-	s.setDowned(p.Name, forward, action == control.Down)
+	if action == control.Down {
+		s.wishes.setDown(p.Name, forward)
+		return
+	}
+	s.wishes.unsetDown(p.Name, forward)
 	switch {
-	case action == control.Down:
 	case t == nil || t.isLent(): // one forward of a stopped profile: the profile comes with it
-		s.setDowned(p.Name, "", false)
-		s.setUpped(p.Name)
+		s.wishes.unsetDown(p.Name, "")
+		s.wishes.setUp(p.Name)
 		s.start(running, p)
 	case t.isRunning(forward):
 		t.again(forward)
 	default:
 		t.startForward(p, forward)
 	}
-}
-
-func (s *Supervisor) isDowned(profile, forward string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.downed[downKey(profile, forward)]
-}
-
-func (s *Supervisor) setDowned(profile, forward string, down bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if down {
-		s.downed[downKey(profile, forward)] = true
-	} else {
-		delete(s.downed, downKey(profile, forward))
-	}
-}
-
-// forgetDowned drops what a person stopped of a profile, and that it was started.
-func (s *Supervisor) forgetDowned(profile string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.upped, profile)
-	for key := range s.downed {
-		if key == profile || strings.HasPrefix(key, profile+"/") {
-			delete(s.downed, key)
-		}
-	}
-}
-
-func downKey(profile, forward string) string {
-	if forward == "" {
-		return profile
-	}
-	return fmt.Sprintf("%s/%s", profile, forward)
 }

@@ -72,6 +72,7 @@ type Supervisor struct {
 	seats   *seats
 	cookies *cookies
 	metrics http.Handler
+	wishes  wishes
 	since   time.Time
 
 	// What follows is Serve's goroutine's alone.
@@ -85,9 +86,7 @@ type Supervisor struct {
 	set      profiles.Set
 	problems []profiles.Problem
 	tunnels  map[string]*tunnel
-	downed   map[string]bool // what a person stopped: PROFILE, or PROFILE/FORWARD
-	upped    map[string]bool // manual profiles that a person started
-	served   bool            // Serve was called
+	served   bool // Serve was called
 }
 
 // job is work for the owner's goroutine.
@@ -101,7 +100,7 @@ func (s *Supervisor) init() {
 		s.jobs = make(chan job)
 		s.edits = make(chan struct{}, 1)
 		s.over = make(chan struct{})
-		s.tunnels, s.downed, s.upped = map[string]*tunnel{}, map[string]bool{}, map[string]bool{}
+		s.tunnels = map[string]*tunnel{}
 		s.journal.tell = s.hear
 		s.history = newHistory(s.stateFolder(), s.journal.note)
 		s.since = time.Now()
@@ -250,11 +249,11 @@ func (s *Supervisor) change(ctx context.Context, p profiles.Profile, c profiles.
 	t := s.tunnel(c.Profile)
 	switch {
 	case c.Verb == profiles.Start:
-		if !s.isDowned(c.Profile, "") && !s.waitsForPerson(p) {
+		if !s.wishes.isDown(c.Profile, "") && !s.wishes.waits(p) {
 			s.start(ctx, p)
 		}
 	case c.Verb == profiles.Stop:
-		s.forgetDowned(c.Profile)
+		s.wishes.forget(c.Profile)
 		return s.stop(c.Profile)
 	case c.Verb == profiles.Update:
 		s.update(ctx, p)
@@ -263,7 +262,7 @@ func (s *Supervisor) change(ctx context.Context, p profiles.Profile, c profiles.
 		return t.stopForward(c.Forward)
 	case c.Verb == profiles.Relink:
 		t.relink(p)
-	case c.Verb == profiles.StartForward && (t.isLent() || s.isDowned(c.Profile, c.Forward)):
+	case c.Verb == profiles.StartForward && (t.isLent() || s.wishes.isDown(c.Profile, c.Forward)):
 		t.update(p)
 	case c.Verb == profiles.StartForward && !t.isRunning(c.Forward): // else it came with its profile
 		t.startForward(p, c.Forward)

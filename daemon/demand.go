@@ -28,7 +28,7 @@ func (s *Supervisor) lend(ctx context.Context, profile string) *link.Link {
 	}
 	_ = s.ask(ctx, func(running context.Context) error { // its error is that nothing was started
 		p, err := s.find(profile, "")
-		if err == nil && s.tunnel(profile) == nil && !s.isDowned(profile, "") {
+		if err == nil && s.tunnel(profile) == nil && !s.wishes.isDown(profile, "") {
 			s.add(running, p, true)
 		}
 		return nil
@@ -47,7 +47,7 @@ func (s *Supervisor) start(ctx context.Context, p profiles.Profile) *tunnel {
 	}
 	t.setLent(false)
 	for _, f := range p.Forwards {
-		if f.Enabled && !t.isRunning(f.Name) && !s.isDowned(p.Name, f.Name) {
+		if f.Enabled && !t.isRunning(f.Name) && !s.wishes.isDown(p.Name, f.Name) {
 			t.startForward(p, f.Name)
 		}
 	}
@@ -74,26 +74,13 @@ func (s *Supervisor) update(ctx context.Context, p profiles.Profile) {
 	runs := t != nil && !t.isLent()
 	switch {
 	case runs && p.Start == profiles.Manual: // it goes on as if a person had started it
-		s.setUpped(p.Name)
-	case !runs && p.Start != profiles.Manual && !s.isDowned(p.Name, ""): // it was manual until now
+		s.wishes.setUp(p.Name)
+	case !runs && p.Start != profiles.Manual && !s.wishes.isDown(p.Name, ""): // it was manual until now
 		t = s.start(ctx, p)
 	}
 	if t != nil {
 		t.update(p)
 	}
-}
-
-// waitsForPerson reports whether a profile runs only once a person has asked for it.
-func (s *Supervisor) waitsForPerson(p profiles.Profile) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return p.Start == profiles.Manual && !s.upped[p.Name]
-}
-
-func (s *Supervisor) setUpped(profile string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.upped[profile] = true
 }
 
 func (s *Supervisor) setServed() {

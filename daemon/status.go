@@ -40,12 +40,11 @@ func (s *Supervisor) Status() control.Status {
 // disabled is the state of a profile whose file says enabled = false.
 const disabled = "disabled"
 
-// stoppedBy says who keeps a profile from running, or nil. The caller holds the
-// lock.
+// stoppedBy says who keeps a profile from running, or nil.
 func (s *Supervisor) stoppedBy(p profiles.Profile, t *tunnel) *string {
 	user, manual := "user", "manual"
 	switch {
-	case s.downed[p.Name]:
+	case s.wishes.isDown(p.Name, ""):
 		return &user
 	case t == nil && p.Enabled && p.Start == profiles.Manual:
 		return &manual

@@ -58,8 +58,8 @@ func (s *Supervisor) ActApp(ctx context.Context, action control.Action, profile,
 			return nil
 		}
 		if t == nil || t.isLent() { // the profile comes with it
-			s.setDowned(profile, "", false)
-			s.setUpped(profile)
+			s.wishes.unsetDown(profile, "")
+			s.wishes.setUp(profile)
 			t = s.start(running, p)
 		}
 		t.windows.startApp(context.WithoutCancel(ctx), app)
