@@ -35,7 +35,11 @@ func newReload(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printReload(c.OutOrStdout(), r)
+			err = printReload(c.OutOrStdout(), r)
+			if opts.UndoAfter > 0 && r.UndoAt == nil {
+				fmt.Fprintln(c.OutOrStdout(), "nothing to undo: what was saved more than a minute ago stays")
+			}
+			return err
 		},
 	}
 	c.Flags().DurationVar(&opts.UndoAfter, "undo-after", 0, "go back after this time, such as 5m, unless --keep comes")
