@@ -16,6 +16,7 @@ type demand struct {
 	uses   int           // channels, dials under way, holders
 	since  time.Time     // when uses fell to zero, or the link came up without any
 	wanted bool          // until it is up: somebody asked for it, or it was lost in use
+	first  bool          // it is idle, or in the first attempt since
 }
 
 // isOver reports that the link need not be connected.

@@ -229,6 +229,33 @@ func TestLossOnDemand(t *testing.T) {
 	}
 }
 
+// Whoever brings an idle link up waits for that, and so do those who come
+// meanwhile, though they wait for no link that is coming back.
+func TestFirstDialsWithoutHold(t *testing.T) {
+	sshtest.Leaks(t)
+	d, backend := sshtest.StartSSHD(t), sshtest.Echo(t)
+	l, _, k := onDemand(t, sshdTarget(t, d))
+	for range 2 {
+		var dials sync.WaitGroup
+		for range 10 {
+			dials.Go(func() {
+				c, err := dial(t, l, backend.Addr, 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.Close()
+			})
+		}
+		dials.Wait()
+		goesIdle(t, l, k)
+	}
+	d.Stop()
+	if _, err := dial(t, l, backend.Addr, 0); fault.CodeOf(err) != fault.HoldExpired || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
 // An attempt that fails is not repeated for nobody.
 func TestFailedAttemptOnDemand(t *testing.T) {
 	sshtest.Leaks(t)

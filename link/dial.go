@@ -35,11 +35,12 @@ type directTCPIP struct {
 }
 
 // Dial connects to host and port as the server sees them, for a client at
-// origin. It waits up to hold for a link that is connecting or waiting, and
-// fails at once on one that is down, blocked or refused. Its errors carry a
-// code: hold_expired, target_refused, target_timeout, target_denied, or the
-// link's own. A connection that dies while it opens the channel is replaced
-// once by the next, within what is left of hold.
+// origin. It waits up to hold for a link that is connecting or waiting, as long
+// as that takes for the first attempt of one that is idle, and fails at once on
+// one that is down, blocked or refused. Its errors carry a code: hold_expired,
+// target_refused, target_timeout, target_denied, or the link's own. A connection
+// that dies while it opens the channel is replaced once by the next, within what
+// is left of hold.
 func (l *Link) Dial(ctx context.Context, host string, port int, origin net.Addr, hold time.Duration) (net.Conn, error) {
 	return l.dial(ctx, hold, tcpDestination(host, port, origin))
 }
@@ -118,13 +119,15 @@ func (l *Link) Try(ctx context.Context, t Trial) (net.Conn, error) {
 	return nil, err
 }
 
-// held waits up to hold for the link.
+// held waits up to hold for the link, and for as long as it takes an idle one to
+// come up or fail: that is not coming back.
 func (l *Link) held(ctx context.Context, hold time.Duration) (*conn, error) {
 	if c, _, err := l.look(false); c != nil || err != nil {
 		return c, err
 	}
 	start := l.now()
-	waiting, cancel := context.WithTimeoutCause(ctx, hold, errHold)
+	l.awaitFirst(ctx)
+	waiting, cancel := context.WithTimeoutCause(ctx, hold-l.now().Sub(start), errHold)
 	defer cancel()
 	c, err := l.await(waiting, false)
 	tellHeld(ctx, l.now().Sub(start))
@@ -136,6 +139,27 @@ func (l *Link) held(ctx context.Context, hold time.Duration) (*conn, error) {
 		return nil, fault.New(fault.HoldExpired, fault.Forward, "the link did not come back within %s%s", l.now().Sub(start).Round(time.Millisecond), why)
 	}
 	return c, err
+}
+
+// awaitFirst waits for the end of the first attempt of an idle link, which has
+// its own deadline, or for the end of ctx.
+func (l *Link) awaitFirst(ctx context.Context) {
+	for isFirst, changed := l.isFirst(); isFirst; isFirst, changed = l.isFirst() {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// isFirst reports that the link is idle, about to be, or in its first attempt
+// since, and returns what is closed when that may have changed.
+func (l *Link) isFirst() (isFirst bool, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	retired := l.status.State == Up && l.live == nil
+	return l.demand.first || retired, l.changed
 }
 
 func (c *conn) dial(ctx context.Context, to destination) (*stream, error) {

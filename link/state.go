@@ -110,6 +110,9 @@ func (l *Link) move(to State, err error, retryAt time.Time) {
 		l.live, s.Peer = nil, Peer{}
 		l.demand.wanted = l.demand.wanted || l.demand.uses > 0
 	}
+	if to != Connecting {
+		l.demand.first = to == Idle
+	}
 	switch {
 	case lost && to != Idle:
 		s.LastDown = Outage{From: now, Err: err}
