@@ -12,8 +12,6 @@ import (
 	"tunneld/link"
 )
 
-const badProfile = fault.BadProfile
-
 // journal turns what the leaves tell into events. A retry that fails in the
 // same way again is told once and then counted, so that a server that is away
 // for a week fills no disk.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tunneld/control"
+	"tunneld/fault"
 	"tunneld/profiles"
 )
 
@@ -35,7 +36,7 @@ func (s *Supervisor) complaints(set profiles.Set, problems []profiles.Problem) [
 	for _, p := range problems {
 		hint := p.Hint
 		p.Hint = "" // it has its own place
-		e := control.Event{Kind: "profile", Level: control.Fault, Profile: profileOf(p.File), Code: badProfile, Message: "problem in a profile", Detail: p.Error(), Hint: hint}
+		e := control.Event{Kind: "profile", Level: control.Fault, Profile: profileOf(p.File), Code: fault.BadProfile, Message: "problem in a profile", Detail: p.Error(), Hint: hint}
 		if p.Warning {
 			e.Level, e.Code, e.Message = control.Warn, "", "warning about a profile"
 		}
@@ -45,11 +46,11 @@ func (s *Supervisor) complaints(set profiles.Set, problems []profiles.Problem) [
 		all = append(all, control.Event{Kind: "profile", Level: control.Warn, Message: "no profiles", Detail: filepath.Join(s.Loader.Dir, "profiles"), Hint: "tunneld init PROFILE writes one"})
 	}
 	if _, version := set.Daemon(); version == profiles.LastGood {
-		all = append(all, control.Event{Kind: "profile", Level: control.Warn, Code: badProfile, Message: "the last good version stays in force", Detail: daemonFile})
+		all = append(all, control.Event{Kind: "profile", Level: control.Warn, Code: fault.BadProfile, Message: "the last good version stays in force", Detail: daemonFile})
 	}
 	for p := range set.All() {
 		if set.Version(p.Name) == profiles.LastGood {
-			all = append(all, control.Event{Kind: "profile", Level: control.Warn, Profile: p.Name, Code: badProfile, Message: "the last good version stays in force"})
+			all = append(all, control.Event{Kind: "profile", Level: control.Warn, Profile: p.Name, Code: fault.BadProfile, Message: "the last good version stays in force"})
 		}
 	}
 	return all

@@ -189,7 +189,23 @@ func TestSilentServerIsNoticed(t *testing.T) {
 	l, _ := serve(t, tg)
 	await(t, l, link.Up)
 	sshtest.Eventually(t, patience, "a round trip time", func() bool { return l.Status().RTT > 0 })
+	surviveSilence(t, l, relay)
+}
+
+// surviveSilence wants the link and what is open through it to break when the
+// relay falls silent, for that reason, and the link to come back.
+func surviveSilence(t *testing.T, l *link.Link, relay *sshtest.Relay) {
+	t.Helper()
+	open, err := dial(t, l, sshtest.Echo(t).Addr, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	echo(t, open, "before")
 	relay.Freeze()
+	if _, err := open.Read(make([]byte, 1)); fault.CodeOf(err) != fault.KeepaliveLost {
+		t.Errorf("the stream broke because of %v", err)
+	}
 	sshtest.Eventually(t, patience, "loss", func() bool { return l.Status().State != link.Up })
 	if err := l.Status().LastDown.Err; fault.CodeOf(err) != fault.KeepaliveLost {
 		t.Errorf("lost because of %v", err)

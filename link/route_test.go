@@ -213,14 +213,7 @@ func TestHopGoesSilent(t *testing.T) {
 	tg.Jumps = []link.Target{jump}
 	l, _ := serve(t, tg)
 	await(t, l, link.Up)
-	relay.Freeze()
-	sshtest.Eventually(t, patience, "loss", func() bool { return l.Status().State != link.Up })
-	if err := l.Status().LastDown.Err; fault.CodeOf(err) != fault.KeepaliveLost {
-		t.Errorf("lost because of %v", err)
-	}
-	relay.Cut()
-	relay.Thaw()
-	await(t, l, link.Up)
+	surviveSilence(t, l, relay)
 }
 
 func TestHappyEyeballs(t *testing.T) {
