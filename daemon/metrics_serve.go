@@ -112,7 +112,11 @@ func listenFault(err error) error {
 	if f == nil {
 		return err
 	}
-	return (&fault.Error{Code: f.Code, Message: f.Message, Err: f}).WithHint("change metrics in daemon.toml, or end the program that has the port; it is tried again every %v", listenAgain)
+	hint := "give metrics in daemon.toml an address of this machine and a port that this account may have"
+	if f.Code == fault.ListenInUse {
+		hint = "change metrics in daemon.toml, or end the program that has the port"
+	}
+	return (&fault.Error{Code: f.Code, Message: f.Message, Err: f}).WithHint("%s; it is tried again every %v", hint, listenAgain)
 }
 
 // counting counts the connections, whose end serve waits for.

@@ -1,6 +1,12 @@
 package daemon
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"tunneld/fault"
+	"tunneld/forward"
+)
 
 // At a loopback address only what cannot be a web site's name is answered.
 func TestPrivateHosts(t *testing.T) {
@@ -14,5 +20,14 @@ func TestPrivateHosts(t *testing.T) {
 		if got := isPrivate(host, "own.example.com"); got != want {
 			t.Errorf("%q: %v, want %v", host, got, want)
 		}
+	}
+}
+
+// An address that this machine has not is no port in use.
+func TestMetricsElsewhere(t *testing.T) {
+	_, err := forward.ListenTCPBy(t.Context(), nil, "192.0.2.7", 9464) // TEST-NET-1 of RFC 5737
+	err = listenFault(err)
+	if fault.CodeOf(err) != fault.ListenDenied || !strings.Contains(fault.HintOf(err), "an address of this machine") {
+		t.Errorf("%v, hint %q", err, fault.HintOf(err))
 	}
 }
