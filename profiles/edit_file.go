@@ -85,11 +85,11 @@ func (l *Loader) apply(name string, edit Edit) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	p, problems := l.Judge(name, old)
-	if err := firstSerious(problems); p.Name == "" {
-		return false, err // it was bad before
+	before, problems := l.judging(name).readAlone(name, old)
+	if err := firstSerious(problems); err != nil {
+		return false, err
 	}
-	text, err := edit(old, p)
+	text, err := edit(old, before.profile)
 	if err != nil || bytes.Equal(text, old) {
 		return false, err
 	}
@@ -113,23 +113,36 @@ func (l *Loader) ReadProfile(name string) ([]byte, error) {
 // others in the folder; where two conflict, it is the one at fault. The profile
 // is empty when it is bad in itself.
 func (l *Loader) Judge(name string, text []byte) (Profile, []Problem) {
-	others := *l
-	others.ReadOnly, others.memory, others.undone = true, nil, nil
-	others.Running = func(other string) bool { return other != name }
-	all, _ := others.Load()
-	entries := slices.DeleteFunc(all.entries, func(e entry) bool { return e.profile.Name == name })
-	run := others.begin()
-	run.readDaemon()
-	run.problems = nil // of daemon.toml, which is not asked about
-	file := profilesFolder + "/" + name + extension
-	e, problems := run.useProfile(name, file, text)
+	run := l.judging(name)
+	all, _ := run.Load()
+	others := slices.DeleteFunc(all.entries, func(e entry) bool { return e.profile.Name == name })
+	e, problems := run.readAlone(name, text)
 	if serious(problems) {
 		return Profile{}, sortProblems(problems)
 	}
-	run.settle(append(entries, e))
+	run.settle(append(others, e))
 	problems = append(problems, run.problems...)
-	problems = slices.DeleteFunc(problems, func(p Problem) bool { return !p.Warning && p.File != file })
+	problems = slices.DeleteFunc(problems, func(p Problem) bool { return !p.Warning && p.File != profileFile(name) })
 	return e.profile, sortProblems(problems)
+}
+
+// judging begins a reading that looks at the files alone, and in which all other
+// profiles have what they want before the one of the name.
+func (l *Loader) judging(name string) *reading {
+	if l.judged == nil {
+		l.judged = map[string]entry{}
+	}
+	judge := *l
+	judge.ReadOnly, judge.memory, judge.undone = true, nil, nil
+	judge.Running = func(other string) bool { return other != name }
+	return judge.begin()
+}
+
+// readAlone reads a text for the profile of a name.
+func (run *reading) readAlone(name string, text []byte) (entry, []Problem) {
+	run.readDaemon()
+	run.problems = nil // of daemon.toml, which is not asked about
+	return run.useProfile(name, profileFile(name), text)
 }
 
 // firstSerious is the first problem as an error, or nil.

@@ -57,3 +57,25 @@ func TestCreateFileOnce(t *testing.T) {
 		t.Errorf("%d more made it, %s has %q, %v", len(made), first, text, err)
 	}
 }
+
+// A loader that edits again sees what others wrote meanwhile.
+func TestApplySeesOthers(t *testing.T) {
+	t.Parallel()
+	l := folder(t, map[string]string{"profiles/work.toml": "server.host = \"h\"\n", "profiles/lab.toml": "server.host = \"h\"\n"})
+	add := func(port int) error {
+		a := profiles.Address{Network: profiles.TCP, Host: profiles.Localhost, Port: port}
+		_, err := l.Apply("work", profiles.AddForward(profiles.Forward{Kind: profiles.Local, Listen: a, Target: a}))
+		return err
+	}
+	if err := add(4001); err != nil {
+		t.Fatal(err)
+	}
+	write(t, l, "profiles/lab.toml", "server.host = \"h\"\nforward.local = [{ listen = 4002, target = 1 }]\n")
+	if err := add(4002); err == nil || !strings.Contains(err.Error(), "is taken by the forward local-4002 (profiles/lab.toml:2") {
+		t.Errorf("the port of another profile: %v", err)
+	}
+	write(t, l, "profiles/lab.toml", "server.host = \"h\"\n")
+	if err := add(4002); err != nil {
+		t.Error(err)
+	}
+}

@@ -61,7 +61,7 @@ func (run *reading) recall(name string) (entry, bool) {
 	if !ok || run.ReadOnly {
 		return entry{}, false
 	}
-	e, problems := run.useProfile(name, profilesFolder+"/"+name+extension, text)
+	e, problems := run.useProfile(name, profileFile(name), text)
 	e.version = LastGood
 	return e, !serious(problems)
 }

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -39,6 +40,7 @@ type Loader struct {
 
 	memory map[string]copied // by the name of the copy
 	undone map[string]edit   // the same: what is not to be taken; nil before the first Load
+	judged map[string]entry  // by name: the good ones that Judge read, so that many edits read each once
 }
 
 // reading is one run through the folder.
@@ -103,6 +105,9 @@ func (l *Loader) LoadText(file string, text []byte) (Set, []Problem) {
 	}
 	return run.set, sortProblems(problems)
 }
+
+// profileFile is a profile's file as problems name it.
+func profileFile(name string) string { return profilesFolder + "/" + name + extension }
 
 func (run *reading) report(problems ...Problem) { run.problems = append(run.problems, problems...) }
 
@@ -258,12 +263,18 @@ func (run *reading) find(base string) (entry, bool) {
 	if run.isUndone(name, text) {
 		return run.recall(name)
 	}
-	e, problems := run.useProfile(name, file, text)
-	run.report(problems...)
-	if !serious(problems) {
+	if e, ok := run.judged[name]; ok && bytes.Equal(e.text, text) {
 		return e, true
 	}
-	return run.recall(name)
+	e, problems := run.useProfile(name, file, text)
+	run.report(problems...)
+	if serious(problems) {
+		return run.recall(name)
+	}
+	if run.judged != nil {
+		run.judged[name] = e
+	}
+	return e, true
 }
 
 // useProfile decodes a profile, whatever it is worth. What ssh_config says of
