@@ -75,9 +75,12 @@ func removeStale(ctx context.Context, path string) bool {
 func unixFault(path string, err error) error {
 	e := fault.New(fault.ListenDenied, fault.Forward, "%w", err)
 	switch {
+	case errors.Is(err, errInUse) && !isSocket(path):
+		return fault.New(fault.ListenInUse, fault.Forward, "%w", err).
+			WithHint("%s is there, and no socket: remove it, or choose another path", path)
 	case errors.Is(err, errInUse):
 		return fault.New(fault.ListenInUse, fault.Forward, "%w", err).
-			WithHint("another program answers on %s, or it is no socket: end that program, remove the file, or choose another path", path)
+			WithHint("another program answers on %s: end it, or choose another path", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return e.WithHint("the folder %s must exist: make it, or choose another path", filepath.Dir(path))
 	case errors.Is(err, fs.ErrPermission):
@@ -86,6 +89,11 @@ func unixFault(path string, err error) error {
 		return e.WithHint("the path has %d bytes, a socket's may have %d", len(path), maxSocketPath)
 	}
 	return e
+}
+
+func isSocket(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().Type() == fs.ModeSocket
 }
 
 // maxSocketPath is what sun_path holds on every system (104 bytes on macOS, 108

@@ -82,6 +82,11 @@ func TestBadSocketPaths(t *testing.T) {
 			t.Errorf("dial %s: %v", path, err)
 		}
 	}
+	for _, path := range []string{file, filepath.Dir(file)} {
+		if _, err := forward.ListenUnix(t.Context(), path, 0o600); !strings.Contains(fault.HintOf(err), "no socket") {
+			t.Errorf("%s: hint %q", path, fault.HintOf(err))
+		}
+	}
 	if text, _ := os.ReadFile(file); string(text) != "precious" {
 		t.Error("a file was removed that is no socket")
 	}
