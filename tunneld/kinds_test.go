@@ -15,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"tunneld/fault"
+	"tunneld/internal/sshserver"
 	"tunneld/internal/sshtest"
 )
 
@@ -83,6 +86,36 @@ func TestDynamic(t *testing.T) {
 			if out != want || err != nil {
 				t.Errorf("%s through %s: %q, %v", name, addr, out, err)
 			}
+		}
+	}
+}
+
+// A name is the server's to resolve, in every protocol that has names: here nobody
+// else knows it.
+func TestDynamicNames(t *testing.T) {
+	t.Parallel()
+	plain, secure, _ := webServers(t)
+	const name = "db.known-there-alone.invalid"
+	there := map[string]string{name + ":80": plain.Listener.Addr().String(), name + ":443": secure.Listener.Addr().String()}
+	_, key := sshtest.NewKey(t)
+	srv := &sshserver.Server{
+		PublicKey: func(string, ssh.PublicKey) error { return nil },
+		Dial:      func(_ context.Context, target string) (net.Conn, error) { return net.Dial("tcp", there[target]) },
+	}
+	sshtest.Serve(t, srv)
+	host, port, _ := net.SplitHostPort(srv.Addr())
+	local := freeAddr(t)
+	p := startDaemon(t, map[string]string{"work": fmt.Sprintf("server = { host = %q, port = %s, user = 'ana' }\nauth = { identity_files = [%q], agent = 'none' }\nhost_key.known_hosts = [%q]\n",
+		host, port, key, sshtest.KnownHosts(t, srv.Addr(), srv.HostKeys()...)) + dynamicForward("proxy", local)})
+	p.forward(0, "work", "proxy", "listening")
+	for protocol, args := range map[string][]string{
+		"SOCKS 4a":       {"--socks4a", local, "http://" + name + "/a"},
+		"SOCKS 5":        {"--socks5-hostname", local, "http://" + name + "/a"},
+		"HTTP":           {"-x", "http://" + local, "http://" + name + "/a"},
+		"CONNECT to TLS": {"-x", "http://" + local, "-k", "https://" + name + "/a"},
+	} {
+		if out, err := foreign(t, "", "curl", append([]string{"-sS", "--noproxy", ""}, args...)...); out != "the page at /a" || err != nil {
+			t.Errorf("%s: %q, %v", protocol, out, err)
 		}
 	}
 }
