@@ -174,7 +174,7 @@ func profileRow(p control.Profile, now time.Time) row {
 
 func forwardRow(f control.Forward, now time.Time) row {
 	from := f.Listen
-	if f.Kind == "remote" && len(f.Bound) > 0 {
+	if strings.HasSuffix(from, ":0") && len(f.Bound) > 0 {
 		from = f.Bound[0] // the port that the server picked
 	}
 	route := from

@@ -205,3 +205,16 @@ func TestStoppedSaysHowToStart(t *testing.T) {
 		}
 	}
 }
+
+// A remote forward listens where the profile says, unless the server picked the port.
+func TestRemoteRoute(t *testing.T) {
+	for _, c := range []struct{ listen, bound, want string }{
+		{"localhost:0", "localhost:40123", "localhost:3000 ← localhost:40123"},
+		{"unix:/run/x", "/run/x", "localhost:3000 ← unix:/run/x"},
+	} {
+		f := control.Forward{Kind: "remote", Listen: c.listen, Bound: []string{c.bound}, Target: "localhost:3000"}
+		if got := forwardRow(f, time.Now()).cells[3]; got != c.want {
+			t.Errorf("%s: %s", c.listen, got)
+		}
+	}
+}
