@@ -153,17 +153,3 @@ func TestImportPuTTY(t *testing.T) {
 		t.Error("no sessions, and no error")
 	}
 }
-
-// The command line itself.
-func TestImportCommand(t *testing.T) {
-	var out, errs bytes.Buffer
-	if status := execute([]string{"import"}, &out, &errs); status != exitUsage || !strings.Contains(errs.String(), "want the name of a host") {
-		t.Errorf("%d %s", status, errs.String())
-	}
-	t.Setenv("HOME", t.TempDir())
-	t.Setenv("TUNNELD_CONFIG", t.TempDir())
-	errs.Reset()
-	if status := execute([]string{"import", "nobody-names-this"}, &out, &errs); status != exitFailed || !strings.Contains(errs.String(), "\nhint: looked at ") {
-		t.Errorf("%d %s", status, errs.String())
-	}
-}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -213,43 +212,6 @@ func TestJumps(t *testing.T) {
 	edge.Start()
 	p.link(mark, "plain", "up")
 	p.link(mark, "shared", "up")
-}
-
-// trace shows the steps of a fresh connection, with a daemon and without, and
-// stops with a code and a hint where it fails.
-func TestTrace(t *testing.T) {
-	t.Parallel()
-	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
-	_, wrong := sshtest.NewKey(t)
-	dead := freeAddr(t)
-	p := startDaemon(t, map[string]string{
-		"work":  server(d) + localForward("db", freeAddr(t), echo.Addr) + remoteForward("hook", "127.0.0.1:0", echo.Addr),
-		"wrong": strings.Replace(server(d), d.ClientKey, wrong, 1),
-		"dead":  strings.Replace(server(d), fmt.Sprintf("port = %d", d.Port), "port = "+dead[strings.LastIndex(dead, ":")+1:], 1),
-	})
-	p.link(0, "work", "up")
-	steps := []string{"connected", "SSH-2.0-OpenSSH", "aes128-gcm@openssh.com", "host key verified", ssh.FingerprintSHA256(d.HostKeys[0]), ":1", "authenticated", d.ClientKey, "stream opened", "server listens"}
-	check := func(how string) {
-		out, errs, status := p.tunneld("", "trace", "work", "--forwards")
-		wants(t, how, out, errs, status, 0, steps...)
-		out, errs, status = p.tunneld("", "trace", "wrong")
-		wants(t, how+", wrong key", out, errs, status, 1, "host key verified", "auth_rejected", "rejected", "tunneld: ", "hint: ")
-		out, errs, status = p.tunneld("", "trace", "dead")
-		wants(t, how+", nobody there", out, errs, status, 1, "connect_refused", "hint: ")
-		out, errs, status = p.tunneld("", "trace", "nothing")
-		wants(t, how+", no such profile", out, errs, status, 1, "there is no profile")
-	}
-	check("with a daemon")
-	out, _, _ := p.tunneld("", "trace", "work", "--json")
-	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
-		if err := json.Unmarshal([]byte(line), &control.Event{}); err != nil {
-			t.Errorf("%q: %v", line, err)
-		}
-	}
-	if err := p.stop(); err != nil {
-		t.Fatal(err)
-	}
-	check("without a daemon")
 }
 
 // Nobody reads the log, or its reader goes away: tunnels go on, and the daemon
