@@ -43,7 +43,8 @@ type Supervisor struct {
 	// Noted, if not nil, hears what happens, one at a time. It must not call
 	// the supervisor.
 	Noted func(control.Event)
-	// Loaded, if not nil, is called after every load with what daemon.toml says.
+	// Loaded, if not nil, is called after every load with what daemon.toml says. Status
+	// has the profiles by then, and nothing of them was begun.
 	Loaded func(profiles.Daemon)
 	// Ready, if not nil, is called once, when each socket of this machine that the
 	// first load asked for listens or cannot, after 10 s at the latest.
@@ -187,15 +188,15 @@ func (s *Supervisor) load(ctx context.Context) control.ReloadResult {
 		return reloadResult(nil, problems)
 	}
 	d, _ := set.Daemon()
-	if s.Loaded != nil {
-		s.Loaded(d)
-	}
-	s.begun.Do(s.tellStart)
 	s.mu.Lock()
 	before := s.set
 	changes := profiles.Diff(before, set)
 	s.set, s.problems = set, problems
 	s.mu.Unlock()
+	if s.Loaded != nil {
+		s.Loaded(d)
+	}
+	s.begun.Do(s.tellStart)
 	s.saveTrial()
 	s.ledger.keep(set)
 	s.ledger.loaded(!hasFault(problems))

@@ -176,6 +176,19 @@ func TestPanicStaysInItsProfile(t *testing.T) {
 	<-tn.stop()
 }
 
+// Who hears of a load sees its profiles: the first answer of a daemon must not be
+// that there are none.
+func TestLoadedSeesTheProfiles(t *testing.T) {
+	s := &Supervisor{Loader: loaderOf(t, map[string]string{"work": "start = \"manual\"\nserver.host = \"h\"\n"})}
+	ctx, cancel := context.WithCancel(context.Background())
+	seen := -1
+	s.Loaded = func(profiles.Daemon) { seen = len(s.Status().Profiles); cancel() }
+	s.Serve(ctx)
+	if seen != 1 {
+		t.Errorf("%d profiles, want 1", seen)
+	}
+}
+
 // Reload after the end, and a status before the beginning, do not hang.
 func TestOutsideItsLife(t *testing.T) {
 	s := &Supervisor{Loader: &profiles.Loader{Dir: t.TempDir()}}
