@@ -16,8 +16,7 @@ import (
 
 // The limits of the server. No client, however slow, holds anything for longer.
 const (
-	headerLimit = 5 * time.Second  // to send the request line and header
-	readLimit   = 15 * time.Second // to send the whole request
+	readLimit   = 5 * time.Second  // to send the whole request
 	writeLimit  = 10 * time.Second // to take what is written at once
 	closeLimit  = time.Second      // for answers under way when the server ends
 	headerBytes = 16 << 10
@@ -69,15 +68,14 @@ func Serve(ctx context.Context, l net.Listener, d Daemon, o Options) error {
 	s := newServer(d, admitsOf(l))
 	s.served = o.Served
 	h := &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: headerLimit,
-		ReadTimeout:       readLimit,
-		WriteTimeout:      writeLimit, // each write has it anew, see response
-		MaxHeaderBytes:    headerBytes,
-		BaseContext:       func(net.Listener) context.Context { return serving },
-		ConnContext:       withPeer,
-		ConnState:         s.places.changed,
-		ErrorLog:          log.New(io.Discard, "", 0), // panics are in Access
+		Handler:        s,
+		ReadTimeout:    readLimit,
+		WriteTimeout:   writeLimit, // each write has it anew, see response
+		MaxHeaderBytes: headerBytes,
+		BaseContext:    func(net.Listener) context.Context { return serving },
+		ConnContext:    withPeer,
+		ConnState:      s.places.changed,
+		ErrorLog:       log.New(io.Discard, "", 0), // panics are in Access
 
 		DisableGeneralOptionsHandler: true, // what it answers passes by the checks
 	}
