@@ -96,10 +96,13 @@ func (s *Supervisor) actForward(running context.Context, action control.Action, 
 	case t == nil || t.isLent(): // one forward of a stopped profile: the profile comes with it
 		s.wishes.unsetDown(p.Name, "")
 		s.wishes.setUp(p.Name)
-		s.start(running, p)
+		t = s.start(running, p)
 	case t.isRunning(forward):
 		t.again(forward)
 	default:
 		t.startForward(p, forward)
+	}
+	if action == control.Up {
+		t.link.Connect()
 	}
 }

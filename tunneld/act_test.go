@@ -85,12 +85,13 @@ func refused(t *testing.T, addr, what string) {
 	}
 }
 
-// up ends a wait for the next attempt, and says so when it is not up in time.
+// up ends a wait for the next attempt, that of one forward too, and says so when
+// it is not up in time.
 func TestUpEndsBackoff(t *testing.T) {
-	d := sshtest.StartSSHD(t)
+	d, echo := sshtest.StartSSHD(t), sshtest.Echo(t)
 	relay := sshtest.NewRelay(t, d.Addr)
 	relay.Refuse(true)
-	text := strings.Replace(serverAt(d, relay.Addr), `reconnect_min = "50ms", reconnect_max = "300ms"`, `reconnect_min = "1h", reconnect_max = "2h"`, 1)
+	text := strings.Replace(serverAt(d, relay.Addr), `reconnect_min = "50ms", reconnect_max = "300ms"`, `reconnect_min = "1h", reconnect_max = "2h"`, 1) + remoteForward("hook", "127.0.0.1:0", echo.Addr)
 	p := startDaemon(t, map[string]string{"work": text})
 	p.link(0, "work", "waiting")
 	out, errs, status := p.tunneld("", "up", "work", "--wait", "300ms")
@@ -98,4 +99,12 @@ func TestUpEndsBackoff(t *testing.T) {
 	relay.Refuse(false)
 	out, errs, status = p.tunneld("", "up", "work", "--wait", "20s")
 	wants(t, "up", out, errs, status, 0)
+
+	mark := p.mark()
+	relay.Refuse(true)
+	relay.Cut()
+	p.link(mark, "work", "waiting")
+	relay.Refuse(false)
+	out, errs, status = p.tunneld("", "up", "work/hook", "--wait", "20s")
+	wants(t, "up of a forward", out, errs, status, 0)
 }
