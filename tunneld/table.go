@@ -104,18 +104,32 @@ func (t table) rows(rows []row) {
 		}
 	}
 	if t.width > 0 { // the route gives way, then the names
-		rest := t.width - width[1] - width[2] - width[4] - 4*2
+		rest := t.width - width[1] - width[2] - width[4] - 4*gap
 		width[0] = min(width[0], max(narrowest, rest-narrowest))
 		width[3] = min(width[3], max(narrowest, rest-width[0]))
 	}
 	for _, r := range rows {
-		line := cell(r.cells[0], width[0]) + "  " + t.painted(r.paint, pad(r.cells[1], width[1])) + "  " +
-			pad(r.cells[2], width[2]) + "  " + cell(r.cells[3], width[3]) + "  " +
-			strings.Repeat(" ", width[4]-ansi.StringWidth(r.cells[4])) + r.cells[4] // numbers stand to the right
-		fmt.Fprintln(t.out, strings.TrimRight(line, " "))
-		for _, text := range r.notes {
-			t.note(noteIndent, text)
+		t.row(r, width)
+	}
+}
+
+// row writes a line and its notes. A route with no number after it has that
+// room too, and stands below where it is cut all the same: it says who stopped
+// the profile, or when it is tried again.
+func (t table) row(r row, width [5]int) {
+	if r.cells[4] == "" {
+		width[3], width[4] = width[3]+gap+width[4], 0
+		if ansi.StringWidth(r.cells[3]) > width[3] {
+			r.notes = append([]string{r.cells[3]}, r.notes...)
 		}
+	}
+	line := strings.Join([]string{
+		cell(r.cells[0], width[0]), t.painted(r.paint, pad(r.cells[1], width[1])), pad(r.cells[2], width[2]),
+		cell(r.cells[3], width[3]), alignRight(r.cells[4], width[4]),
+	}, strings.Repeat(" ", gap))
+	fmt.Fprintln(t.out, strings.TrimRight(line, " "))
+	for _, text := range r.notes {
+		t.note(noteIndent, text)
 	}
 }
 
@@ -149,7 +163,7 @@ var stopWords = map[string]string{"user": "stopped, ", "manual": "manual, "}
 func profileRow(p control.Profile, now time.Time) row {
 	route := p.Server
 	if p.RTT != nil {
-		route += fmt.Sprintf("  %.3g ms", *p.RTT)
+		route += "  " + latency(*p.RTT)
 	}
 	if by := p.StoppedBy; by != nil {
 		route = stopWords[*by] + "until tunneld up " + p.Name
@@ -222,6 +236,14 @@ func rate(perSecond float64) string {
 		digits = 1
 	}
 	return fmt.Sprintf("%.*f %s", digits, perSecond, units[0])
+}
+
+// latency is a round trip in three digits: 0.25 ms, 12.4 ms, 1.2 s.
+func latency(ms float64) string {
+	if ms >= 999.5 {
+		return fmt.Sprintf("%.1f s", ms/1000)
+	}
+	return fmt.Sprintf("%.3g ms", ms)
 }
 
 // failures counts the connections that could not be relayed, by code.

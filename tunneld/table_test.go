@@ -66,7 +66,8 @@ profiles/lab.toml:7:1: forward.local[0].tagret: unknown key
 
 const narrowTable = `
 NAME     STATE      SINCE  ROUTE                       OPEN
-work     up         2h13m  ana@bastion.example.com:2…
+work     up         2h13m  ana@bastion.example.com:22  12.…
+        ana@bastion.example.com:22 12.4 ms
   db     listening  2h13m  localhost:5432 → db.inter…     3
         1.2 MB/s to the server, 340 kB/s from the server
   hook   retrying   5s     localhost:3000 ← localhos…     0
@@ -79,7 +80,8 @@ work     up         2h13m  ana@bastion.example.com:2…
         remote_port_busy: port 6007 is taken
         hint: choose another x11.remote_display
   xterm  running    1h0m   status 1                       2
-edge     refused    9m     host_key_changed, next tr…
+edge     refused    9m     host_key_changed, next try at 1…
+        host_key_changed, next try at 12:01
         the server shows another key,
         SHA256:0123456789012345678901234567890123456789012,
         and not the one in known_hosts
@@ -175,6 +177,14 @@ func TestNotUp(t *testing.T) {
 	}}
 	if got, want := notUp(s), []string{"up/b", "down", "asks", "far/x11:7", "bad"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLatency(t *testing.T) {
+	for ms, want := range map[float64]string{0.247: "0.247 ms", 12.4: "12.4 ms", 640: "640 ms", 999.6: "1.0 s", 1234.5: "1.2 s", 61_000: "61.0 s"} {
+		if got := latency(ms); got != want {
+			t.Errorf("%v: %q, want %q", ms, got, want)
+		}
 	}
 }
 

@@ -102,6 +102,21 @@ func (c *columns) cells(i item, spark string) (cells [len(columns{})]string) {
 	return cells
 }
 
+// spilled has the route of a line with nothing after it run to the end.
+func (c columns) spilled(cells [len(columns{})]string) columns {
+	after := c[routeColumn+1:]
+	if c[routeColumn].width == 0 || strings.TrimSpace(strings.Join(cells[routeColumn+1:], "")) != "" {
+		return c
+	}
+	for i := range after {
+		if after[i].width > 0 {
+			c[routeColumn].width += gap + after[i].width
+			after[i].width = 0
+		}
+	}
+	return c
+}
+
 // line joins cells, each in the width of its column.
 func (c *columns) line(cells [len(columns{})]string) string {
 	var parts []string

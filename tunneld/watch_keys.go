@@ -12,7 +12,7 @@ import (
 // for the last line, where there is room.
 var keyHelp = [][3]string{
 	{"?", "show or hide this", "? help"},
-	{"q, Ctrl-C", "leave", "q quit"},
+	{"q, Ctrl-C", "leave; Ctrl-Z and fg: for a while", "q quit"},
 	{"up, down, j, k", "choose a profile or forward; also PgUp, PgDn, Home, End", ""},
 	{"r", "connect or listen anew; open connections are cut", "r restart"},
 	{"s", "stop it until the next start, or start it", "s stop"},
@@ -24,8 +24,11 @@ var keyHelp = [][3]string{
 // key does what a key stands for.
 func (l *live) key(k tea.KeyPressMsg) tea.Cmd {
 	l.message = ""
-	if k.String() == "ctrl+c" {
+	switch k.String() {
+	case "ctrl+c":
 		return tea.Quit
+	case "ctrl+z":
+		return tea.Suspend
 	}
 	if l.typing {
 		l.typeFilter(k)

@@ -129,6 +129,26 @@ func TestLiveScreenKeys(t *testing.T) {
 	}
 }
 
+// Ctrl-Z gives the shell its terminal, and fg the screen its.
+func TestLiveScreenIsSuspended(t *testing.T) {
+	t.Parallel()
+	p, _, _ := watched(t)
+	term := newPane(t, 80, 24)
+	term.types("set -m", "Enter")
+	before := term.modes()
+	term.runs("status --watch work --config " + p.dir)
+	term.shows("> work up")
+	term.types("C-z")
+	term.awaits("the shell", func(s string) bool { return strings.Contains(s, "Stopped") && !strings.Contains(s, "work up") })
+	if diff := cmp.Diff(before, term.modes()); diff != "" {
+		t.Errorf("modes:\n%s", diff)
+	}
+	term.types("fg", "Enter")
+	term.shows("> work up")
+	term.types("q")
+	term.awaits("the shell again", func(s string) bool { return !strings.Contains(s, "work up") })
+}
+
 // However the screen ends, the terminal is as before.
 func TestLiveScreenLeavesTheTerminalAsItWas(t *testing.T) {
 	t.Parallel()

@@ -91,7 +91,9 @@ func (l *live) block(c columns, i item, chosen bool) []string {
 	if !chosen && l.away == nil {
 		c[stateColumn].paint = i.row.paint
 	}
-	line := c.line(c.cells(i, l.traffic.spark(i.place.target, c[minuteColumn].width)))
+	cells := c.cells(i, l.traffic.spark(i.place.target, c[minuteColumn].width))
+	c = c.spilled(cells)
+	line := c.line(cells)
 	switch {
 	case chosen:
 		line = paint(reverse, "> "+line)
