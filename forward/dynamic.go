@@ -82,7 +82,7 @@ func greet(ctx context.Context, client net.Conn) (r request, err error) {
 // its version, HTTP with the letters of a method.
 func readRequest(client io.ReadWriter) (r request, err error) {
 	limit := &io.LimitedReader{R: client, N: greetLimit}
-	in := bufio.NewReader(limit)
+	in := bufio.NewReaderSize(limit, steps[0].size) // a larger one would hand a body on in small pieces
 	first, err := in.Peek(1)
 	if err != nil {
 		return r, errLeft // without a word: browsers connect ahead of their needs

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -66,6 +67,32 @@ func TestReadHTTP(t *testing.T) {
 				t.Errorf("to the target:\n%q, want\n%q", stream, c.stream)
 			}
 		})
+	}
+}
+
+// A body that flows goes on in large pieces, in whatever frames it comes.
+func TestBodyInLargePieces(t *testing.T) {
+	const size = 1 << 20
+	for _, length := range []string{fmt.Sprint("Content-Length: ", size), "Transfer-Encoding: chunked"} {
+		sent := head("PUT http://h/ HTTP/1.1", "Host: h", length)
+		body := strings.Repeat("a", size)
+		if strings.HasPrefix(length, "Transfer") {
+			body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", size, body)
+		}
+		r, err := readRequest(peer{strings.NewReader(sent + body), nil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		there, client := net.Pipe()
+		go io.Copy(io.Discard, there)
+		pieces := 0
+		if err := stream(client, &greeted{client, r.stream}, func(int) { pieces++ }); err != nil {
+			t.Error(err)
+		}
+		there.Close()
+		if most := 4 + size/(8<<10); pieces > most {
+			t.Errorf("%s: %d pieces, want %d at most", length, pieces, most)
+		}
 	}
 }
 
