@@ -182,6 +182,10 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (io.ReadCl
 	return nil, readProblem(answer)
 }
 
+// ErrUnanswered is the error of a request that a daemon took and did not answer:
+// it hangs, is suspended, or ended meanwhile.
+var ErrUnanswered = errors.New("does not answer")
+
 // unanswered says why a request had no answer, without net/http's URL, which
 // means nothing to a person here.
 func (c *Client) unanswered(err error) error {
@@ -191,7 +195,10 @@ func (c *Client) unanswered(err error) error {
 	if inner := new(url.Error); errors.As(err, &inner) {
 		err = inner.Err
 	}
-	return fmt.Errorf("the daemon at %s does not answer: %w", c.path, err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the daemon at %s %w in time", c.path, ErrUnanswered)
+	}
+	return fmt.Errorf("the daemon at %s %w: %w", c.path, ErrUnanswered, err)
 }
 
 // readProblem returns the error of an answer.

@@ -173,6 +173,8 @@ func hintOf(err error) string {
 		return h.hint
 	case errors.As(err, &u):
 		return "see " + u.command.CommandPath() + " --help"
+	case errors.Is(err, control.ErrUnanswered):
+		return "it may hang or be suspended: its log may say why; if it stays so, end it and start it again"
 	default:
 		return fault.HintOf(err)
 	}

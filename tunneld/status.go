@@ -75,12 +75,15 @@ func (g *globals) status(ctx context.Context, args []string) (client *control.Cl
 	return client, s, err
 }
 
+// shortestLook is what a look at the status may take, however short the wait is.
+const shortestLook = time.Second
+
 // statusOnceUp returns the status as soon as everything in it is up, after the
 // limit at most. A daemon that is about to come is waited for too.
 func (g *globals) statusOnceUp(ctx context.Context, args []string, limit time.Duration) (control.Status, error) {
 	deadline := time.Now().Add(limit)
 	for {
-		_, s, err := g.status(ctx, args)
+		s, err := g.look(ctx, args, deadline)
 		hopeful := fault.CodeOf(err) == fault.DaemonNotRunning || err == nil && len(notUp(s)) > 0
 		if !hopeful || !time.Now().Before(deadline) {
 			return s, err
@@ -89,6 +92,18 @@ func (g *globals) statusOnceUp(ctx context.Context, args []string, limit time.Du
 			return s, err
 		}
 	}
+}
+
+// look is status, which a daemon that does not answer keeps no longer than until
+// the deadline of somebody who waits.
+func (g *globals) look(ctx context.Context, args []string, deadline time.Time) (control.Status, error) {
+	if left := time.Until(deadline); left > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(left, shortestLook))
+		defer cancel()
+	}
+	_, s, err := g.status(ctx, args)
+	return s, err
 }
 
 // only returns s with one profile and the problems of its file.
