@@ -69,7 +69,8 @@ func TestShell(t *testing.T) {
 			s.types("stty size", "Enter")
 			return false
 		})
-		s.types("clear", "Enter")
+		s.types("clear; echo em$((1+1))pty", "Enter")
+		s.shows("em2pty") // what comes from here would be cleared, too
 		s.types("~?")
 		s.shows("end the session", "suspend")
 		s.types("Enter")
