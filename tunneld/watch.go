@@ -42,13 +42,20 @@ func watch(ctx context.Context, client *control.Client, only string) error {
 	ctx, end := signal.NotifyContext(ctx, syscall.SIGTERM) // also while the screen is suspended
 	defer end()
 	w := &world{ctx: ctx, client: client, only: only}
-	screen := tea.NewProgram(newLive(w), tea.WithFPS(20))
+	screen := tea.NewProgram(newLive(w), tea.WithFPS(20), tea.WithFilter(interruptQuits))
 	defer context.AfterFunc(ctx, screen.Quit)()
 	following.Go(func() { w.follow(screen.Send) })
-	if _, err := screen.Run(); !errors.Is(err, tea.ErrInterrupted) {
-		return err
+	_, err := screen.Run()
+	return err
+}
+
+// interruptQuits makes SIGINT end the screen as the key does: where bubbletea
+// interrupts by itself, it takes the keyboard's reader away from under a read.
+func interruptQuits(_ tea.Model, msg tea.Msg) tea.Msg {
+	if _, interrupted := msg.(tea.InterruptMsg); interrupted {
+		return tea.QuitMsg{}
 	}
-	return nil
+	return msg
 }
 
 // world is what the live screen asks: the daemon of client.

@@ -131,6 +131,7 @@ func TestLiveScreenKeys(t *testing.T) {
 
 // Ctrl-Z gives the shell its terminal, and fg the screen its.
 func TestLiveScreenIsSuspended(t *testing.T) {
+	t.Parallel()
 	p, _, _ := watched(t)
 	term := newPane(t, 80, 24)
 	term.types("set -m", "Enter")
@@ -148,10 +149,9 @@ func TestLiveScreenIsSuspended(t *testing.T) {
 	term.awaits("the shell again", func(s string) bool { return !strings.Contains(s, "work up") })
 }
 
-// However the screen ends, the terminal is as before. It runs alone: bubbletea gives
-// its reader half a second to end and then closes it under it, which the race
-// detector finds where other tests take the processors.
+// However the screen ends, the terminal is as before.
 func TestLiveScreenLeavesTheTerminalAsItWas(t *testing.T) {
+	t.Parallel()
 	p, _, _ := watched(t)
 	for name, end := range map[string]func(term *pane){
 		"q":      func(term *pane) { term.types("q") },
