@@ -161,3 +161,15 @@ func (c Change) Words() string { return strings.ReplaceAll(c.Verb, "_", " ") }
 func (c Change) String() string {
 	return strings.TrimSuffix(c.Profile+"/"+c.Forward, "/") + ": " + c.Words()
 }
+
+const profileChanged = "profile changed"
+
+// Event is what tells that the change is in force.
+func (c Change) Event() Event {
+	return Event{Kind: "profile", Level: Info, Profile: c.Profile, Forward: c.Forward, Message: profileChanged, Detail: c.Words()}
+}
+
+// Change is what e tells to be in force. found is false for other events.
+func (e Event) Change() (c Change, found bool) {
+	return Change{Verb: strings.ReplaceAll(e.Detail, " ", "_"), Profile: e.Profile, Forward: e.Forward}, e.Message == profileChanged
+}

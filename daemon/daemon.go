@@ -240,7 +240,7 @@ func (s *Supervisor) apply(ctx context.Context, set profiles.Set, changes []prof
 		if over := s.change(ctx, p, c); over != nil {
 			stopped = append(stopped, over)
 		}
-		s.journal.note(control.Event{Kind: "profile", Level: control.Info, Profile: c.Profile, Forward: c.Forward, Message: "profile changed", Detail: wireChange(c).Words()})
+		s.journal.note(wireChange(c).Event())
 	}
 	awaitAll(stopped, stopTime)
 }

@@ -140,6 +140,7 @@ func (s *editing) put(old, text []byte) error {
 		}
 	}
 	if len(serious) == 0 {
+		s.began = time.Now()
 		return profiles.ReplaceFile(s.loader.File(s.profile), old, text)
 	}
 	for _, p := range serious {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,8 +63,9 @@ type writer struct {
 	folders folders
 	loader  *profiles.Loader
 	out     io.Writer
-	written []string // profiles
-	unheard bool     // the folder has no daemon to tell
+	began   time.Time // before the first write
+	written []string  // profiles
+	unheard bool      // the folder has no daemon to tell
 }
 
 func (g *globals) writer(c *cobra.Command) (*writer, error) {
@@ -76,7 +78,7 @@ func (g *globals) writer(c *cobra.Command) (*writer, error) {
 		return nil, err
 	}
 	loader.ReadOnly = true
-	return &writer{globals: g, folders: f, loader: loader, out: c.OutOrStdout()}, nil
+	return &writer{globals: g, folders: f, loader: loader, out: c.OutOrStdout(), began: time.Now()}, nil
 }
 
 // apply edits a profile, and prints its path the first time.
@@ -120,8 +122,9 @@ func (w *writer) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range r.Changes {
-		fmt.Fprintln(w.out, c)
+	// The watcher may have come first, so that the answer has no change.
+	if err := client.Events(ctx, control.EventOptions{Since: w.began}, w.printChange); err != nil {
+		return err
 	}
 	for _, p := range r.Problems {
 		if name := strings.TrimSuffix(filepath.Base(p.File), ".toml"); !p.Warning && slices.Contains(w.written, name) {
@@ -129,6 +132,12 @@ func (w *writer) finish(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (w *writer) printChange(e control.Event) {
+	if c, found := e.Change(); found {
+		fmt.Fprintln(w.out, c)
+	}
 }
 
 // putFile makes a profile's file, or replaces it with its mode and owner.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -219,6 +220,7 @@ func (in *initializer) write(file string) (profiles.Profile, error) {
 	if err != nil {
 		return p, err
 	}
+	in.began = time.Now()
 	if err := putFile(file, text); err != nil {
 		return p, err
 	}

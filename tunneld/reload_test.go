@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -159,4 +161,22 @@ func TestRemoveDisableRename(t *testing.T) {
 	p.reload("play", "")
 	p.changed(mark, "play", "", "stop")
 	sshtest.Eventually(t, patience, "the link's end", func() bool { return d.Connections() == 0 })
+}
+
+// Of eight who edit at once each is told what its edit changed, though the daemon
+// has read most of them when they ask it to.
+func TestEachEditTellsWhatItChanged(t *testing.T) {
+	t.Parallel()
+	d, addrs := sshtest.StartSSHD(t), freeAddrs(t, 8)
+	p := startDaemon(t, map[string]string{"work": server(d)})
+	p.link(0, "work", "up")
+	var all sync.WaitGroup
+	for n, addr := range addrs {
+		all.Go(func() {
+			name := fmt.Sprint("edit", n)
+			out, errs, status := p.tunneld("", "add", "work", "local", addr, d.Addr, "--name", name)
+			wants(t, "add "+name, out, errs, status, 0, "work/"+name+": start forward\n")
+		})
+	}
+	all.Wait()
 }

@@ -22,7 +22,7 @@ func TestHundredShells(t *testing.T) {
 	p.shells(100)
 	sshtest.Eventually(t, patience, "the goroutines and files from before", func() bool {
 		now := p.footprint(metrics)
-		return now.goroutines <= before.goroutines && now.descriptors <= before.descriptors
+		return now.goroutines <= before.goroutines+5 && now.descriptors <= before.descriptors+5 // a hundred of each would be left
 	})
 	p.observe("work", "no session", func(p control.Profile) bool { return p.Sessions == 0 })
 }
