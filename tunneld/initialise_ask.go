@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,7 +142,11 @@ func (in *initializer) try(ctx context.Context, p profiles.Profile) error {
 		}
 	}
 	for range maxHosts {
-		err := in.trace(ctx, p.Name)
+		shown, err := in.trace(ctx, p.Name)
+		if err == nil && in.fingerprint != "" && !slices.Contains(shown, in.fingerprint) {
+			return hinted{fmt.Errorf("known_hosts trusts the key that is shown, but it is not %s", in.fingerprint),
+				"ask the administrator which of the two is right; until then: tunneld disable " + p.Name}
+		}
 		var unknown *identity.Unknown
 		if !errors.As(err, &unknown) || len(unknown.Known) > 0 {
 			return err
@@ -153,15 +158,22 @@ func (in *initializer) try(ctx context.Context, p profiles.Profile) error {
 	return errors.New("too many unknown host keys on the way")
 }
 
-// trace connects once, in this process: a daemon may not know the profile yet.
-func (in *initializer) trace(ctx context.Context, profile string) error {
+// trace connects once, in this process: a daemon may not know the profile yet. It
+// returns the fingerprints of the host keys that it verified.
+func (in *initializer) trace(ctx context.Context, profile string) (shown []string, err error) {
 	s, err := in.globals.local()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.Open()
 	t := &tracer{out: in.out, brief: true, start: time.Now()}
-	return s.Trace(ctx, profile, control.TraceOptions{Forwards: true}, t.print)
+	err = s.Trace(ctx, profile, control.TraceOptions{Forwards: true}, func(e control.Event) {
+		if e.Step == fault.HostKey {
+			shown = append(shown, strings.Fields(e.Detail)...)
+		}
+		t.print(e)
+	})
+	return shown, err
 }
 
 // trust learns a host key, if its fingerprint was given or the person says so.
