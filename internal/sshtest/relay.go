@@ -23,6 +23,7 @@ type Relay struct {
 	up, down int64
 	delay    time.Duration
 	quota    int64         // bytes left before everything is cut; -1 is no end
+	cutting  bool          // the quota is spent, the cut is under way
 	thawed   chan struct{} // closed while bytes may flow
 	closed   bool
 }
@@ -43,7 +44,7 @@ func NewRelay(t testing.TB, target string) *Relay {
 func (r *Relay) Cut() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.quota = -1
+	r.quota, r.cutting = -1, false
 	for w := range r.live {
 		w.reset()
 	}

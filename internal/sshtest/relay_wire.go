@@ -100,13 +100,17 @@ func (w *wire) hold(due time.Time) bool {
 // deliver writes a parcel, as far as the relay's quota goes, and passes its
 // end on. It is false when the wire is broken.
 func (w *wire) deliver(to *net.TCPConn, p parcel, count *int64) bool {
-	data, cut := w.relay.spend(p.data, count)
-	if _, err := to.Write(data); err != nil {
+	data, last, passes := w.spend(p.data, count)
+	if !passes {
+		<-w.over
 		return false
 	}
+	_, err := to.Write(data)
 	switch {
-	case cut:
+	case last:
 		w.relay.Cut()
+		return false
+	case err != nil:
 		return false
 	case errors.Is(p.err, io.EOF):
 		to.CloseWrite()
@@ -117,19 +121,33 @@ func (w *wire) deliver(to *net.TCPConn, p parcel, count *int64) bool {
 }
 
 // spend takes data from the quota and returns what of it may pass, and whether
-// that was the last.
-func (r *Relay) spend(data []byte, count *int64) ([]byte, bool) {
+// that was the last: then whoever asked does the cut. Until it is done nothing
+// passes, nor does ever what is left of a wire that was cut, so that a new quota
+// is for what comes after.
+func (w *wire) spend(data []byte, count *int64) (pass []byte, last, passes bool) {
+	r := w.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	cut := r.quota >= 0 && int64(len(data)) >= r.quota
-	if cut {
+	if r.cutting || w.isOver() {
+		return nil, false, false
+	}
+	if last = r.quota >= 0 && int64(len(data)) >= r.quota; last {
 		data = data[:r.quota]
-		r.quota = 0 // until Cut, for the other wires
+		r.cutting = true
 	} else if r.quota > 0 {
 		r.quota -= int64(len(data))
 	}
 	*count += int64(len(data))
-	return data, cut
+	return data, last, true
+}
+
+func (w *wire) isOver() bool {
+	select {
+	case <-w.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // reset ends both sockets with RST.
