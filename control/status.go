@@ -61,11 +61,13 @@ type Forward struct {
 	Listen string     `json:"listen"`
 	Bound  []string   `json:"bound"`
 	Target string     `json:"target,omitempty"`
-	State  string     `json:"state"` // listening, waiting, retrying, stopped
+	State  string     `json:"state"` // listening, waiting, retrying, stopped, disabled
 	Since  *time.Time `json:"since"`
-	Active int        `json:"active"`
-	Total  uint64     `json:"total"`
-	Failed uint64     `json:"failed"`
+	// StoppedBy is "user" while a person has it down.
+	StoppedBy *string `json:"stopped_by"`
+	Active    int     `json:"active"`
+	Total     uint64  `json:"total"`
+	Failed    uint64  `json:"failed"`
 	// Failures counts the failed connections by code.
 	Failures        map[fault.Code]uint64 `json:"failures,omitempty"`
 	BytesToServer   uint64                `json:"bytes_to_server"`

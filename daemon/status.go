@@ -31,25 +31,38 @@ func (s *Supervisor) Status() control.Status {
 		}
 		entry := profileStatus(p, t)
 		entry.StoppedBy = s.stoppedBy(p, t)
+		for i := range entry.Forwards {
+			entry.Forwards[i].StoppedBy = s.stopper(p.Name, entry.Forwards[i].Name)
+		}
 		entry.RunningVersion = string(s.set.Version(p.Name))
 		doc.Profiles = append(doc.Profiles, entry)
 	}
 	return doc
 }
 
-// disabled is the state of a profile whose file says enabled = false.
+// disabled is the state of a profile or forward whose file says enabled = false.
 const disabled = "disabled"
 
 // stoppedBy says who keeps a profile from running, or nil.
 func (s *Supervisor) stoppedBy(p profiles.Profile, t *tunnel) *string {
-	user, manual := "user", "manual"
-	switch {
-	case s.wishes.isDown(p.Name, ""):
-		return &user
-	case t == nil && p.Enabled && p.Start == profiles.Manual:
+	if by := s.stopper(p.Name, ""); by != nil {
+		return by
+	}
+	if t == nil && p.Enabled && p.Start == profiles.Manual {
+		manual := "manual"
 		return &manual
 	}
 	return nil
+}
+
+// stopper is who stopped a profile or, where one is named, a forward of it; nil
+// where nobody did.
+func (s *Supervisor) stopper(profile, forward string) *string {
+	if !s.wishes.isDown(profile, forward) {
+		return nil
+	}
+	user := "user"
+	return &user
 }
 
 // profileStatus describes a profile; t is nil where it does not run.
@@ -71,6 +84,9 @@ func profileStatus(p profiles.Profile, t *tunnel) control.Profile {
 	}
 	for _, spec := range p.Forwards {
 		f := control.Forward{Name: spec.Name, Kind: string(spec.Kind), Listen: spec.Listen.String(), Target: spec.Target.String(), Bound: []string{}, State: string(forward.Stopped)}
+		if !spec.Enabled {
+			f.State = disabled
+		}
 		if r := forwards[spec.Name]; r != nil {
 			observeForward(&f, p.Name, spec.Kind, r.Forward)
 			f.Probe = r.prober.status(p.Name)

@@ -73,7 +73,7 @@ func (t table) print(s control.Status, now time.Time) {
 	for _, p := range s.Profiles {
 		rows = append(rows, profileRow(p, now))
 		for _, f := range p.Forwards {
-			r := forwardRow(f, now)
+			r := forwardRow(p.Name, f, now)
 			if text := traffic(f); text != "" {
 				r.notes = append([]string{text}, r.notes...)
 			}
@@ -186,7 +186,7 @@ func profileRow(p control.Profile, now time.Time) row {
 	return r
 }
 
-func forwardRow(f control.Forward, now time.Time) row {
+func forwardRow(profile string, f control.Forward, now time.Time) row {
 	from := f.Listen
 	if strings.HasSuffix(from, ":0") && len(f.Bound) > 0 {
 		from = f.Bound[0] // the port that the server picked
@@ -199,8 +199,11 @@ func forwardRow(f control.Forward, now time.Time) row {
 		route = from + " → " + f.Target
 	}
 	r := row{cells: [5]string{"  " + f.Name, f.State, since(f.Since, now), route, fmt.Sprint(f.Active)}, paint: stateColor(f.State)}
+	if by := f.StoppedBy; by != nil {
+		r.notes = []string{stopWords[*by] + "until tunneld up " + profile + "/" + f.Name}
+	}
 	if e := f.Error; e != nil {
-		r.notes = errorNotes(e)
+		r.notes = append(r.notes, errorNotes(e)...)
 	}
 	if p := f.Probe; p != nil && p.Error != nil {
 		r.notes = append(r.notes, notes(string(p.Error.Code)+": "+p.Error.Message, p.Error.Hint)...)

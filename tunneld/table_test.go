@@ -202,7 +202,7 @@ func TestRate(t *testing.T) {
 // Connections that could not be relayed are told below their forward.
 func TestTableCountsFailures(t *testing.T) {
 	f := control.Forward{Name: "db", Failed: 3, Failures: map[fault.Code]uint64{fault.TargetRefused: 2, fault.ListenDenied: 1}}
-	if got, want := forwardRow(f, time.Now()).notes, []string{"3 connections failed: listen_denied 1, target_refused 2"}; !slices.Equal(got, want) {
+	if got, want := forwardRow("work", f, time.Now()).notes, []string{"3 connections failed: listen_denied 1, target_refused 2"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -223,7 +223,7 @@ func TestRemoteRoute(t *testing.T) {
 		{"unix:/run/x", "/run/x", "localhost:3000 ← unix:/run/x"},
 	} {
 		f := control.Forward{Kind: "remote", Listen: c.listen, Bound: []string{c.bound}, Target: "localhost:3000"}
-		if got := forwardRow(f, time.Now()).cells[3]; got != c.want {
+		if got := forwardRow("work", f, time.Now()).cells[3]; got != c.want {
 			t.Errorf("%s: %s", c.listen, got)
 		}
 	}

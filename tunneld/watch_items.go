@@ -54,7 +54,7 @@ func (l *live) items() []item {
 func (l *live) parts(p control.Profile) (parts []item) {
 	for _, f := range p.Forwards {
 		at := place{target: target{profile: p.Name, forward: f.Name}}
-		parts = append(parts, item{place: at, row: forwardRow(f, l.now), flow: flow(f), stopped: f.State == "stopped"})
+		parts = append(parts, item{place: at, row: forwardRow(p.Name, f, l.now), flow: flow(f), stopped: f.State == "stopped" || f.State == "disabled"})
 	}
 	if displayIsUsed(p.X11) {
 		at := place{target{profile: p.Name}, localDisplay}
