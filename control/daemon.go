@@ -164,12 +164,12 @@ func (c Change) String() string {
 
 const profileChanged = "profile changed"
 
-// Event is what tells that the change is in force.
+// Event is what tells of the change.
 func (c Change) Event() Event {
 	return Event{Kind: "profile", Level: Info, Profile: c.Profile, Forward: c.Forward, Message: profileChanged, Detail: c.Words()}
 }
 
-// Change is what e tells to be in force. found is false for other events.
+// Change is the one that e tells of. found is false for other events.
 func (e Event) Change() (c Change, found bool) {
 	return Change{Verb: strings.ReplaceAll(e.Detail, " ", "_"), Profile: e.Profile, Forward: e.Forward}, e.Message == profileChanged
 }

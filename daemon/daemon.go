@@ -228,19 +228,24 @@ func (s *Supervisor) read() (set profiles.Set, problems []profiles.Problem, err 
 
 // apply makes the changes, which come in the order stops, then starts. Between
 // the two it waits, bounded, for the stopped to free their addresses. What a
-// person stopped stays so.
+// person stopped stays so. A start is told before what it causes, all else when
+// it is done.
 func (s *Supervisor) apply(ctx context.Context, set profiles.Set, changes []profiles.Change) {
 	var stopped []<-chan struct{}
 	for _, c := range changes {
-		if isStart := c.Verb == profiles.Start || c.Verb == profiles.StartForward; isStart {
+		isStart := c.Verb == profiles.Start || c.Verb == profiles.StartForward
+		if isStart {
 			awaitAll(stopped, stopTime)
 			stopped = nil
+			s.journal.note(wireChange(c).Event())
 		}
 		p, _ := set.Profile(c.Profile)
 		if over := s.change(ctx, p, c); over != nil {
 			stopped = append(stopped, over)
 		}
-		s.journal.note(wireChange(c).Event())
+		if !isStart {
+			s.journal.note(wireChange(c).Event())
+		}
 	}
 	awaitAll(stopped, stopTime)
 }
